@@ -1,1 +1,170 @@
-//! Skeleton.
+//! The mesh: wire protocols, their limits, the connection gate and discovery.
+//!
+//! | Module | Contract |
+//! |---|---|
+//! | [`limits`] | every bound on what a peer can make this process hold, read or wait for |
+//! | [`codec`] | frames: a 4-byte length and a payload, read in chunks, with typed errors |
+//! | [`dkg`] | `/cluster-node/dkg/1`, operator to operator |
+//! | [`publish`] | `/cluster-node/publish/1`, operator and gateway |
+//! | [`info`] | `/cluster-node/info/1`, anybody to anybody, and the negotiation of versions |
+//! | [`discovery`] | signed operator records, gossip and Kademlia |
+//! | [`gate`] | who may connect at all |
+//! | [`identity`] | the registered key is the libp2p identity |
+//!
+//! This crate composes no swarm and runs no task: `cluster-node` and `cluster-bootstrap` do. Nothing here trusts
+//! the content of a message; checks of signatures belong to the caller, outside the swarm's poll loop.
+
+pub mod codec;
+pub mod discovery;
+pub mod dkg;
+pub mod gate;
+pub mod identity;
+pub mod info;
+pub mod publish;
+
+/// The one table of limits: what a peer can make this process read, hold or wait for.
+///
+/// Every constant carries its unit in its name or its first line, and the reason for its value. `n` is the size of a
+/// committee (at most 13), `t` its threshold (at most 9) and `K` the number of validators of a ceremony (at most 1,000).
+pub mod limits {
+    use std::time::Duration;
+
+    /// Bytes of the length prefix of a frame, little endian.
+    pub const FRAME_PREFIX_BYTES: usize = 4;
+
+    /// Bytes that are read, and reserved, at a time while a frame arrives: a peer that declares much and sends little
+    /// costs no more than this.
+    pub const READ_CHUNK_BYTES: usize = 64 * 1024;
+
+    /// Bytes of a dkg request. The largest single message is a dealing at `n = 13`, `K = 1,000`: `t * 96 * K` =
+    /// 864,000 of commitments and `n * (32 * K + 16)` = 416,208 of sealed shares, 1.3 MB in all. A relay carries
+    /// several signed messages; three dealings fit, and a sender splits what is longer.
+    pub const DKG_REQUEST_BYTES: usize = 4 * 1024 * 1024;
+
+    /// Bytes of a dkg response: at most [`OPEN_CEREMONIES`] signed requests of about 300 bytes each.
+    pub const DKG_RESPONSE_BYTES: usize = 64 * 1024;
+
+    /// Signed requests in one answer to `Open`; the asker asks again for the rest.
+    pub const OPEN_CEREMONIES: usize = 64;
+
+    /// Bytes of a contribution, and so of a publish request or response. Per validator: 48 for its key, `13 * 48` for
+    /// the share keys, 96 for the signature, 32 for the root and 93 for the envelope are 893, and with their length
+    /// prefixes 1,041: 1.1 MB at `K = 1,000`, doubled for slack.
+    pub const PUBLISH_BYTES: usize = 2 * 1024 * 1024;
+
+    /// Bytes of an info request: one variant without content.
+    pub const INFO_REQUEST_BYTES: usize = 64;
+
+    /// Bytes of an info response: [`ADDRESSES_PER_PEER`] addresses of [`ADDRESS_BYTES`], [`CAPABILITIES`] names and
+    /// the ranges fit in it.
+    pub const INFO_RESPONSE_BYTES: usize = 16 * 1024;
+
+    /// Bytes of a reason for people in a refusal: one or two sentences.
+    pub const REASON_BYTES: usize = 256;
+
+    /// Bytes of the name of a field in a refusal.
+    pub const FIELD_BYTES: usize = 64;
+
+    /// Culprits named in one report: a committee has at most 13 operators.
+    pub const CULPRITS: usize = 13;
+
+    /// Addresses that are kept of one peer, and that a record or an info answer may carry.
+    pub const ADDRESSES_PER_PEER: usize = 16;
+
+    /// Bytes of one multiaddress in text; a relayed address with two peer ids is about 200.
+    pub const ADDRESS_BYTES: usize = 320;
+
+    /// Capabilities that a peer may declare.
+    pub const CAPABILITIES: usize = 32;
+
+    /// Bytes of the name of a capability, of a protocol, or of a version in text.
+    pub const NAME_BYTES: usize = 64;
+
+    /// Protocols whose versions a peer may declare.
+    pub const PROTOCOLS: usize = 16;
+
+    /// Bytes of a gossip message. A signed request is about 300 bytes, an operator record with all of its addresses
+    /// 6 KiB.
+    pub const GOSSIP_BYTES: usize = 8 * 1024;
+
+    /// Gossip messages that wait for a check before more are ignored.
+    pub const GOSSIP_QUEUE: usize = 256;
+
+    /// How long gossip remembers a message id. An announcement that is repeated sooner is not forwarded again.
+    pub const GOSSIP_MEMORY: Duration = Duration::from_secs(120);
+
+    /// Streams, in both directions, of one request-response protocol on one connection. With [`DKG_REQUEST_BYTES`] it
+    /// bounds what one peer makes this process hold to 64 MiB.
+    pub const STREAMS_PER_PROTOCOL: usize = 16;
+
+    /// Requests of one protocol in flight to one peer: less than half of [`STREAMS_PER_PROTOCOL`], so that two busy
+    /// peers never fill each other's streams.
+    pub const REQUESTS_IN_FLIGHT: usize = 6;
+
+    /// Requests that wait for their turn per peer and protocol before the next one fails as busy. Ten ceremonies of
+    /// seven steps, doubled, come to less.
+    pub const REQUESTS_WAITING: usize = 256;
+
+    /// Streams that one connection may be negotiating at a time.
+    pub const NEGOTIATING_STREAMS: usize = 64;
+
+    /// Commands that wait for the swarm task.
+    pub const COMMAND_QUEUE: usize = 512;
+
+    /// Events that wait for the node. A request beyond it is answered with `Busy` and is repeated by its sender.
+    pub const EVENT_QUEUE: usize = 512;
+
+    /// Connections to one peer: one each way after a simultaneous dial, one for a hole punch, one for an AutoNAT probe.
+    pub const CONNECTIONS_PER_PEER: u32 = 4;
+
+    /// Connections of a node.
+    pub const CONNECTIONS: u32 = 1_024;
+
+    /// Inbound connections that have not finished their handshake.
+    pub const PENDING_INBOUND: u32 = 64;
+
+    /// Outbound connections that have not finished their handshake.
+    pub const PENDING_OUTBOUND: u32 = 64;
+
+    /// Peers that a node keeps connected beyond those that it shares ceremonies with, so that gossip and discovery work.
+    pub const BACKGROUND_PEERS: usize = 32;
+
+    /// Time for a dkg request and its answer: 4 MiB on a link of 2 Mbit/s with slack.
+    pub const DKG_TIMEOUT: Duration = Duration::from_secs(30);
+
+    /// Time for a publish request and its answer; the receiver checks about a thousand signatures before it answers.
+    pub const PUBLISH_TIMEOUT: Duration = Duration::from_secs(60);
+
+    /// Time for an info request and its answer.
+    pub const INFO_TIMEOUT: Duration = Duration::from_secs(10);
+
+    /// Time between pings on an idle connection.
+    pub const PING_INTERVAL: Duration = Duration::from_secs(10);
+
+    /// Time for the answer to a ping; the connection is closed after it, and dialled again.
+    pub const PING_TIMEOUT: Duration = Duration::from_secs(10);
+
+    /// First wait before a peer is dialled again; it doubles up to [`REDIAL_MAX`], with jitter.
+    pub const REDIAL_MIN: Duration = Duration::from_millis(500);
+
+    /// Longest wait before a peer is dialled again.
+    pub const REDIAL_MAX: Duration = Duration::from_secs(60);
+
+    /// Time between two publications of this node's own record, and the age after which a gap is noticed at the latest.
+    pub const RECORD_INTERVAL: Duration = Duration::from_secs(300);
+
+    /// Bytes that a relay forwards on one circuit: a ceremony of 1,000 keys of four operators fits.
+    pub const RELAY_CIRCUIT_BYTES: u64 = 64 * 1024 * 1024;
+
+    /// Duration of one relayed circuit; the ends open another one.
+    pub const RELAY_CIRCUIT_DURATION: Duration = Duration::from_secs(30 * 60);
+
+    /// Circuits of a relay at a time.
+    pub const RELAY_CIRCUITS: usize = 256;
+
+    /// Circuits of one peer at a time: its committees.
+    pub const RELAY_CIRCUITS_PER_PEER: usize = 32;
+
+    /// Reservations of a relay at a time.
+    pub const RELAY_RESERVATIONS: usize = 1_024;
+}

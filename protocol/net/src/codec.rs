@@ -1,0 +1,472 @@
+//! Frames, and the codec of the request-response protocols.
+//!
+//! # Contract
+//!
+//! One stream carries one request and one response. Each is one frame:
+//!
+//! ```text
+//! length: u32 little endian, at most the limit of the protocol | payload: bincode of `length` bytes | end of stream
+//! ```
+//!
+//! Checked here, in this order: the length against the limit before anything else is read; the bytes as they arrive,
+//! in chunks, so that a declared length reserves nothing; the end of the stream after the frame; the payload by
+//! `cluster_core::encoding`, which refuses bytes left over and unknown variants; the bounds of what was decoded
+//! ([`Wire::check`]). Signatures are checked by the receiver of the message, never here.
+//!
+//! A frame that is refused fails its request with a [`FrameError`], and the stream is reset. The connection stays:
+//! other protocols use it. A peer that is slow is cut off by the timeout of the protocol.
+
+use std::fmt;
+use std::io;
+use std::marker::PhantomData;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+
+use cluster_core::encoding::{self, DecodeError};
+use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use libp2p::request_response::{self, ProtocolSupport};
+use libp2p::StreamProtocol;
+use serde::de::{DeserializeOwned, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::limits;
+
+/// Why a frame was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum FrameError {
+    /// The declared length is above the limit; nothing of the payload was read.
+    #[error("the frame declares {declared} bytes, the limit is {limit}")]
+    Oversize {
+        /// Bytes that the prefix declares.
+        declared: usize,
+        /// Bytes that the protocol allows.
+        limit: usize,
+    },
+    /// The stream ended inside the frame.
+    #[error("the stream ended after {received} of {expected} bytes")]
+    Truncated {
+        /// Bytes that were announced: the prefix, or the payload.
+        expected: usize,
+        /// Bytes that arrived.
+        received: usize,
+    },
+    /// Bytes follow the frame.
+    #[error("bytes follow the frame")]
+    Trailing,
+    /// The payload is not an encoding of the expected type.
+    #[error("the payload cannot be decoded: {0}")]
+    Malformed(#[from] DecodeError),
+    /// The payload decodes, but a part of it is above its limit.
+    #[error("{0}")]
+    Excess(#[from] Excess),
+    /// The stream failed.
+    #[error("the stream failed: {0}")]
+    Io(#[source] io::Error),
+}
+
+impl FrameError {
+    /// The error as libp2p carries it; [`FrameError::of`] finds it again.
+    fn into_io(self) -> io::Error {
+        match self {
+            Self::Io(error) => error,
+            Self::Truncated { .. } => io::Error::new(io::ErrorKind::UnexpectedEof, self),
+            other => io::Error::new(io::ErrorKind::InvalidData, other),
+        }
+    }
+
+    /// The frame error inside of an IO error, when there is one.
+    pub fn of(error: &io::Error) -> Option<&Self> {
+        error.get_ref().and_then(|inner| inner.downcast_ref())
+    }
+}
+
+/// A decoded message is above one of its limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{what} has {size} entries or bytes, the limit is {limit}")]
+pub struct Excess {
+    /// The field.
+    pub what: &'static str,
+    /// Its length.
+    pub size: usize,
+    /// What is allowed.
+    pub limit: usize,
+}
+
+/// Refuses `size` above `limit`.
+pub(crate) fn at_most(what: &'static str, size: usize, limit: usize) -> Result<(), Excess> {
+    if size > limit {
+        return Err(Excess { what, size, limit });
+    }
+    Ok(())
+}
+
+/// A message of a protocol: serializable, and bounded beyond the length of its frame.
+pub trait Wire: Serialize + DeserializeOwned + fmt::Debug + Send + 'static {
+    /// Refuses lists and texts above their limits.
+    fn check(&self) -> Result<(), Excess>;
+}
+
+/// One request-response protocol: its name, its messages and their limits.
+pub trait Protocol: fmt::Debug + Clone + Copy + Send + Sync + 'static {
+    /// What is asked.
+    type Request: Wire;
+    /// What is answered.
+    type Response: Wire;
+    /// `/cluster-node/<name>/<version>`.
+    const NAME: &'static str;
+    /// Bytes of a request at most.
+    const REQUEST_LIMIT: usize;
+    /// Bytes of a response at most.
+    const RESPONSE_LIMIT: usize;
+}
+
+/// The behaviour of protocol `P`.
+pub type Behaviour<P> = request_response::Behaviour<Codec<P>>;
+
+/// Builds the behaviour of protocol `P`: both directions, [`limits::STREAMS_PER_PROTOCOL`], counted in `traffic`.
+pub fn behaviour<P: Protocol>(timeout: std::time::Duration, traffic: Arc<Traffic>) -> Behaviour<P> {
+    let config = request_response::Config::default()
+        .with_request_timeout(timeout)
+        .with_max_concurrent_streams(limits::STREAMS_PER_PROTOCOL);
+    let protocol = (StreamProtocol::new(P::NAME), ProtocolSupport::Full);
+    request_response::Behaviour::with_codec(Codec::new(traffic), [protocol], config)
+}
+
+/// Reads one frame of at most `limit` bytes and the end of the stream behind it.
+///
+/// Memory grows with the bytes that arrive, [`limits::READ_CHUNK_BYTES`] at a time.
+pub async fn read_frame<T>(io: &mut T, limit: usize) -> Result<Vec<u8>, FrameError>
+where
+    T: AsyncRead + Unpin + Send,
+{
+    let mut prefix = [0u8; limits::FRAME_PREFIX_BYTES];
+    let received = fill(io, &mut prefix).await?;
+    if received < prefix.len() {
+        return Err(FrameError::Truncated { expected: prefix.len(), received });
+    }
+    let declared = u32::from_le_bytes(prefix) as usize;
+    if declared > limit {
+        return Err(FrameError::Oversize { declared, limit });
+    }
+    let mut payload = Vec::new();
+    while payload.len() < declared {
+        let start = payload.len();
+        let chunk = (declared - start).min(limits::READ_CHUNK_BYTES);
+        payload.resize(start + chunk, 0);
+        let read = fill(io, &mut payload[start..]).await?;
+        if read < chunk {
+            return Err(FrameError::Truncated { expected: declared, received: start + read });
+        }
+    }
+    // The writer closes its half after the frame; anything else is not this protocol.
+    if fill(io, &mut [0u8; 1]).await? != 0 {
+        return Err(FrameError::Trailing);
+    }
+    Ok(payload)
+}
+
+/// Writes one frame. The caller closes the stream.
+pub async fn write_frame<T>(io: &mut T, payload: &[u8], limit: usize) -> Result<(), FrameError>
+where
+    T: AsyncWrite + Unpin + Send,
+{
+    let oversize = FrameError::Oversize { declared: payload.len(), limit };
+    if payload.len() > limit {
+        return Err(oversize);
+    }
+    let Ok(length) = u32::try_from(payload.len()) else {
+        return Err(oversize);
+    };
+    io.write_all(&length.to_le_bytes()).await.map_err(FrameError::Io)?;
+    io.write_all(payload).await.map_err(FrameError::Io)?;
+    io.flush().await.map_err(FrameError::Io)
+}
+
+/// Decodes and bounds a payload.
+pub fn decode<M: Wire>(payload: &[u8], limit: usize) -> Result<M, FrameError> {
+    let message: M = encoding::decode(payload, limit)?;
+    message.check()?;
+    Ok(message)
+}
+
+/// Reads until `buffer` is full or the stream ends; returns the bytes read.
+async fn fill<T>(io: &mut T, buffer: &mut [u8]) -> Result<usize, FrameError>
+where
+    T: AsyncRead + Unpin + Send,
+{
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match io.read(&mut buffer[filled..]).await.map_err(FrameError::Io)? {
+            0 => break,
+            read => filled += read,
+        }
+    }
+    Ok(filled)
+}
+
+/// Bytes and messages of one protocol since the start, frames with their prefix.
+#[derive(Debug, Default)]
+pub struct Traffic {
+    bytes_sent: AtomicU64,
+    bytes_received: AtomicU64,
+    messages_sent: AtomicU64,
+    messages_received: AtomicU64,
+    refused: AtomicU64,
+}
+
+/// A reading of [`Traffic`].
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct TrafficCount {
+    /// Bytes written.
+    pub bytes_sent: u64,
+    /// Bytes read.
+    pub bytes_received: u64,
+    /// Requests and responses written.
+    pub messages_sent: u64,
+    /// Requests and responses read.
+    pub messages_received: u64,
+    /// Frames that were refused.
+    pub refused: u64,
+}
+
+impl Traffic {
+    /// The counts of now.
+    pub fn read(&self) -> TrafficCount {
+        TrafficCount {
+            bytes_sent: self.bytes_sent.load(Ordering::Relaxed),
+            bytes_received: self.bytes_received.load(Ordering::Relaxed),
+            messages_sent: self.messages_sent.load(Ordering::Relaxed),
+            messages_received: self.messages_received.load(Ordering::Relaxed),
+            refused: self.refused.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Counts a message of `bytes` payload bytes that was sent by other means, such as gossip.
+    pub fn sent(&self, bytes: usize) {
+        self.messages_sent.fetch_add(1, Ordering::Relaxed);
+        self.bytes_sent.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Counts a message of `bytes` payload bytes that was received by other means.
+    pub fn received(&self, bytes: usize) {
+        self.messages_received.fetch_add(1, Ordering::Relaxed);
+        self.bytes_received.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+}
+
+/// The codec of protocol `P`, counting what it moves.
+#[derive(Debug)]
+pub struct Codec<P> {
+    traffic: Arc<Traffic>,
+    protocol: PhantomData<P>,
+}
+
+impl<P> Clone for Codec<P> {
+    fn clone(&self) -> Self {
+        Self::new(self.traffic.clone())
+    }
+}
+
+impl<P> Codec<P> {
+    /// A codec that counts into `traffic`.
+    pub fn new(traffic: Arc<Traffic>) -> Self {
+        Self { traffic, protocol: PhantomData }
+    }
+
+    async fn read<T, M>(&self, io: &mut T, limit: usize) -> io::Result<M>
+    where
+        T: AsyncRead + Unpin + Send,
+        M: Wire,
+    {
+        let message = match read_frame(io, limit).await {
+            Ok(payload) => {
+                self.traffic.received(payload.len() + limits::FRAME_PREFIX_BYTES);
+                decode(&payload, limit)
+            }
+            Err(error) => Err(error),
+        };
+        message.map_err(|error| {
+            self.traffic.refused.fetch_add(1, Ordering::Relaxed);
+            error.into_io()
+        })
+    }
+
+    async fn write<T, M>(&self, io: &mut T, message: M, limit: usize) -> io::Result<()>
+    where
+        T: AsyncWrite + Unpin + Send,
+        M: Wire,
+    {
+        // Our own bug must not become the peer's refusal: the same bounds hold on the way out.
+        message.check().map_err(|error| FrameError::from(error).into_io())?;
+        let payload = encoding::encode(&message);
+        drop(message);
+        write_frame(io, &payload, limit).await.map_err(FrameError::into_io)?;
+        self.traffic.sent(payload.len() + limits::FRAME_PREFIX_BYTES);
+        Ok(())
+    }
+}
+
+impl<P: Protocol> request_response::Codec for Codec<P> {
+    type Protocol = StreamProtocol;
+    type Request = P::Request;
+    type Response = P::Response;
+
+    async fn read_request<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<P::Request>
+    where
+        T: AsyncRead + Unpin + Send,
+    {
+        self.read(io, P::REQUEST_LIMIT).await
+    }
+
+    async fn read_response<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<P::Response>
+    where
+        T: AsyncRead + Unpin + Send,
+    {
+        self.read(io, P::RESPONSE_LIMIT).await
+    }
+
+    async fn write_request<T>(&mut self, _: &StreamProtocol, io: &mut T, request: P::Request) -> io::Result<()>
+    where
+        T: AsyncWrite + Unpin + Send,
+    {
+        self.write(io, request, P::REQUEST_LIMIT).await
+    }
+
+    async fn write_response<T>(&mut self, _: &StreamProtocol, io: &mut T, response: P::Response) -> io::Result<()>
+    where
+        T: AsyncWrite + Unpin + Send,
+    {
+        self.write(io, response, P::RESPONSE_LIMIT).await
+    }
+}
+
+/// Bytes that are passed on without being looked at; cheap to clone, so that one encoding serves a whole committee.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Bytes(Arc<[u8]>);
+
+impl Bytes {
+    /// The bytes.
+    pub fn as_slice(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The bytes, shared.
+    pub fn shared(&self) -> Arc<[u8]> {
+        self.0.clone()
+    }
+}
+
+impl std::ops::Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl From<Vec<u8>> for Bytes {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(bytes.into())
+    }
+}
+
+impl From<Arc<[u8]>> for Bytes {
+    fn from(bytes: Arc<[u8]>) -> Self {
+        Self(bytes)
+    }
+}
+
+impl fmt::Debug for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.0.len())
+    }
+}
+
+impl Serialize for Bytes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct BytesVisitor;
+
+        impl Visitor<'_> for BytesVisitor {
+            type Value = Bytes;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("bytes")
+            }
+
+            fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<Bytes, E> {
+                Ok(Bytes(bytes.into()))
+            }
+
+            fn visit_byte_buf<E: serde::de::Error>(self, bytes: Vec<u8>) -> Result<Bytes, E> {
+                Ok(Bytes(bytes.into()))
+            }
+        }
+
+        // Borrowing from the frame, not `deserialize_byte_buf`: no copy is made before the length is checked.
+        deserializer.deserialize_bytes(BytesVisitor)
+    }
+}
+
+/// A value that travels encoded and is decoded by its receiver, because decoding costs more than a connection's task
+/// should spend: a contribution of 1,000 validators holds 14,000 points whose subgroup is checked.
+#[derive(Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Encoded<T> {
+    bytes: Bytes,
+    #[serde(skip)]
+    value: PhantomData<fn() -> T>,
+}
+
+impl<T: Serialize + DeserializeOwned> Encoded<T> {
+    /// Encodes `value`.
+    pub fn new(value: &T) -> Self {
+        Self { bytes: encoding::encode(value).into(), value: PhantomData }
+    }
+
+    /// Decodes the value. Call it where blocking is allowed.
+    pub fn decode(&self) -> Result<T, DecodeError> {
+        encoding::decode(&self.bytes, limits::PUBLISH_BYTES)
+    }
+
+    /// Bytes of the encoding.
+    pub fn encoded_len(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+// By hand: deriving would ask the same of `T`.
+impl<T> Clone for Encoded<T> {
+    fn clone(&self) -> Self {
+        Self { bytes: self.bytes.clone(), value: PhantomData }
+    }
+}
+
+impl<T> PartialEq for Encoded<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
+impl<T> Eq for Encoded<T> {}
+
+impl<T> fmt::Debug for Encoded<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Encoded<{}>({:?})", std::any::type_name::<T>(), self.bytes)
+    }
+}
+
+/// Cuts a text at a character so that it has at most `limit` bytes.
+pub fn cut(mut text: String, limit: usize) -> String {
+    let mut end = limit.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.truncate(end);
+    text
+}
