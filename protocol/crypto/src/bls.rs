@@ -10,6 +10,7 @@ use std::hash::{Hash, Hasher};
 
 use bls12_381::Scalar;
 use rand_core::CryptoRngCore;
+use zeroize::Zeroizing;
 
 use crate::curve::{self, G1Affine, G2Affine, MillerLoop, G1, G2};
 use crate::hex_bytes::{fixed_bytes, to_hex};
@@ -204,6 +205,10 @@ impl SecretKey {
         Signature(self.0.expose(|scalar| G2::from(message.0).mul_secret(scalar)).to_affine())
     }
 
+    pub(crate) fn scalar(&self) -> Zeroizing<Scalar> {
+        self.0.expose(|scalar| Zeroizing::new(*scalar))
+    }
+
     pub(crate) fn from_scalar(scalar: Scalar) -> Option<Self> {
         (scalar != Scalar::zero()).then(|| Self(Secret::new(scalar)))
     }
@@ -218,7 +223,7 @@ impl fmt::Debug for SecretKey {
 /// Whether the signature is by this key over this message.
 #[must_use]
 pub fn verify(key: &PublicKey, message: &HashedMessage, signature: &Signature) -> bool {
-    let negated = G1::from(G1Affine::generator()).negate().to_affine();
+    let negated = G1Affine::generator().negate();
     curve::pairing_product_is_one([(&key.0, &message.0), (&negated, &signature.0)])
 }
 
@@ -257,7 +262,7 @@ pub(crate) fn verify_combination(
     }
     let combined = G2::msm(signatures, &randomisers, 8 * RANDOMISER_BYTES);
     product.pair(&base.negate().to_affine(), &combined.to_affine());
-    product.is_one()
+    product.equals_one()
 }
 
 /// The sum of randomiser times key for each distinct message. Duties sign one message with many keys, which
@@ -311,7 +316,7 @@ pub fn aggregate_verify(keys: &[PublicKey], messages: &[HashedMessage], signatur
     if keys.is_empty() || keys.len() != messages.len() {
         return false;
     }
-    let negated = G1::from(G1Affine::generator()).negate().to_affine();
+    let negated = G1Affine::generator().negate();
     let pairs = keys.iter().zip(messages).map(|(key, message)| (&key.0, &message.0));
     curve::pairing_product_is_one(pairs.chain([(&negated, &signature.0)]))
 }

@@ -21,12 +21,20 @@
 pub mod bls;
 mod curve;
 pub mod ethereum;
+pub mod feldman;
 pub mod hash;
 mod hex_bytes;
 pub mod identity;
+pub mod keystore;
 mod params;
+pub mod polynomial;
+#[doc(hidden)]
+pub mod primitives;
+pub mod proof;
 pub mod seal;
 pub mod secret;
+pub mod share_keys;
+pub mod threshold;
 
 pub use params::{ShareIndex, Threshold, ThresholdError};
 pub use secret::{Secret, SecretSeed};

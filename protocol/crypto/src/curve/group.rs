@@ -7,6 +7,9 @@ use zeroize::Zeroize;
 /// Bits of a scalar of the field.
 const SCALAR_BITS: usize = 255;
 
+/// The absolute value of the curve parameter z, plus one: the effective cofactor of G1 (RFC 9380, 8.8.1).
+const G1_EFFECTIVE_COFACTOR: u64 = 0xd201_0000_0001_0001;
+
 macro_rules! group {
     (
         $point:ident, $affine:ident, $raw:ident, $raw_affine:ident,
@@ -16,7 +19,7 @@ macro_rules! group {
         is_inf: $is_inf:ident, affine_is_inf: $affine_is_inf:ident, affine_in_group: $in_group:ident,
         is_equal: $is_equal:ident, affine_is_equal: $affine_is_equal:ident,
         from_affine: $from_affine:ident, to_affine: $to_affine:ident, batch_to_affine: $batch:ident,
-        add: $add:ident, add_affine: $add_affine:ident, double: $double:ident, cneg: $cneg:ident,
+        add: $add:ident, add_affine: $add_affine:ident, double: $double:ident, field_cneg: $field_cneg:ident,
         mult: $mult:ident, sum: $sum:ident, msm: $msm:ident, msm_scratch: $msm_scratch:ident,
     ) => {
         /// A point in affine coordinates; the identity is all zeros.
@@ -79,6 +82,14 @@ macro_rules! group {
             pub(crate) fn in_group(&self) -> bool {
                 // SAFETY: reads a valid point of the curve.
                 unsafe { $in_group(&self.0) }
+            }
+
+            /// The opposite point.
+            pub(crate) fn negate(mut self) -> Self {
+                let y = self.0.y;
+                // SAFETY: reads a valid field element and writes another.
+                unsafe { $field_cneg(&mut self.0.y, &y, true) };
+                self
             }
 
             /// The sum of all points; batched affine additions, variable time.
@@ -145,16 +156,13 @@ macro_rules! group {
                 Self(double)
             }
 
-            pub(crate) fn negate(mut self) -> Self {
-                // SAFETY: changes a valid point in place.
-                unsafe { $cneg(&mut self.0, true) };
-                self
-            }
-
             /// `factor` times the point; variable time, for public factors.
             pub(crate) fn double_and_add(&self, factor: u64) -> Self {
-                let mut acc = Self::identity();
-                for bit in (0..u64::BITS - factor.leading_zeros()).rev() {
+                if factor == 0 {
+                    return Self::identity();
+                }
+                let mut acc = *self;
+                for bit in (0..factor.ilog2()).rev() {
                     acc = acc.double();
                     if factor >> bit & 1 == 1 {
                         acc = acc.add(self);
@@ -247,7 +255,7 @@ group! {
     is_inf: blst_p1_is_inf, affine_is_inf: blst_p1_affine_is_inf, affine_in_group: blst_p1_affine_in_g1,
     is_equal: blst_p1_is_equal, affine_is_equal: blst_p1_affine_is_equal,
     from_affine: blst_p1_from_affine, to_affine: blst_p1_to_affine, batch_to_affine: blst_p1s_to_affine,
-    add: blst_p1_add_or_double, add_affine: blst_p1_add_or_double_affine, double: blst_p1_double, cneg: blst_p1_cneg,
+    add: blst_p1_add_or_double, add_affine: blst_p1_add_or_double_affine, double: blst_p1_double, field_cneg: blst_fp_cneg,
     mult: blst_p1_mult, sum: blst_p1s_add, msm: blst_p1s_mult_pippenger, msm_scratch: blst_p1s_mult_pippenger_scratch_sizeof,
 }
 
@@ -258,7 +266,7 @@ group! {
     is_inf: blst_p2_is_inf, affine_is_inf: blst_p2_affine_is_inf, affine_in_group: blst_p2_affine_in_g2,
     is_equal: blst_p2_is_equal, affine_is_equal: blst_p2_affine_is_equal,
     from_affine: blst_p2_from_affine, to_affine: blst_p2_to_affine, batch_to_affine: blst_p2s_to_affine,
-    add: blst_p2_add_or_double, add_affine: blst_p2_add_or_double_affine, double: blst_p2_double, cneg: blst_p2_cneg,
+    add: blst_p2_add_or_double, add_affine: blst_p2_add_or_double_affine, double: blst_p2_double, field_cneg: blst_fp2_cneg,
     mult: blst_p2_mult, sum: blst_p2s_add, msm: blst_p2s_mult_pippenger, msm_scratch: blst_p2s_mult_pippenger_scratch_sizeof,
 }
 
@@ -271,13 +279,17 @@ impl G1Affine {
 }
 
 impl G1 {
-    /// The absolute value of the curve parameter z, plus one: the effective cofactor of G1 (RFC 9380, 8.8.1).
-    const EFFECTIVE_COFACTOR: u64 = 0xd201_0000_0001_0001;
+    /// The opposite point.
+    pub(crate) fn negate(mut self) -> Self {
+        // SAFETY: changes a valid point in place.
+        unsafe { blst_p1_cneg(&mut self.0, true) };
+        self
+    }
 
     /// Maps any point of the curve into the subgroup of order r; zero exactly for points of order dividing
     /// the cofactor.
     pub(crate) fn clear_cofactor(&self) -> Self {
-        self.double_and_add(Self::EFFECTIVE_COFACTOR)
+        self.double_and_add(G1_EFFECTIVE_COFACTOR)
     }
 }
 

@@ -14,7 +14,7 @@ mod group;
 mod pairing;
 
 pub(crate) use group::{G1Affine, G2Affine, G1, G2};
-pub(crate) use pairing::{pairing_product_is_one, MillerLoop};
+pub(crate) use pairing::{final_exponentiation_is_one, pairing_product_is_one, MillerLoop};
 
 use bls12_381::Scalar;
 use rand_core::CryptoRngCore;

@@ -32,16 +32,18 @@ impl MillerLoop {
     }
 
     /// Whether the product of all pairings is one.
-    pub(crate) fn is_one(mut self) -> bool {
+    pub(crate) fn equals_one(mut self) -> bool {
         self.flush();
         let Some(product) = self.product else {
             return true;
         };
-        let mut result = blst_fp12::default();
-        // SAFETY: reads a valid field element and writes another.
-        unsafe { blst_final_exp(&mut result, &product) };
-        // SAFETY: reads a valid field element.
-        unsafe { blst_fp12_is_one(&result) }
+        final_exponentiation_is_one(&product)
+    }
+
+    /// The product of the Miller loops so far, for measurements.
+    pub(crate) fn product(mut self) -> blst_fp12 {
+        self.flush();
+        self.product.unwrap_or_default()
     }
 
     fn flush(&mut self) {
@@ -67,11 +69,20 @@ impl MillerLoop {
     }
 }
 
+/// Whether a product of Miller loops becomes one in the target group.
+pub(crate) fn final_exponentiation_is_one(product: &blst_fp12) -> bool {
+    let mut result = blst_fp12::default();
+    // SAFETY: reads a valid field element and writes another.
+    unsafe { blst_final_exp(&mut result, product) };
+    // SAFETY: reads a valid field element.
+    unsafe { blst_fp12_is_one(&result) }
+}
+
 /// Whether the product of the pairings of all pairs is one.
 pub(crate) fn pairing_product_is_one<'a>(pairs: impl IntoIterator<Item = (&'a G1Affine, &'a G2Affine)>) -> bool {
     let mut product = MillerLoop::new();
     for (p, q) in pairs {
         product.pair(p, q);
     }
-    product.is_one()
+    product.equals_one()
 }
