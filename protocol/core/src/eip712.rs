@@ -1,0 +1,101 @@
+//! EIP-712 hashing of exactly one structure, the owner's request, and the JSON that a wallet needs
+//! to show and sign it. Every field of the request is signed; the chain id is in the domain.
+//!
+//! ```text
+//! domain   { name: "Cluster Node", version: "1", chainId }
+//! message  DepositDataRequest(address owner,bytes clusterPublicKey,uint32[] operatorIds,
+//!          uint32 validatorCount,address withdrawalAddress,uint64 amountGwei,uint256 nonce,uint64 deadline)
+//! digest   keccak256(0x19 0x01 || hashStruct(domain) || hashStruct(message))
+//! ```
+
+use crate::{encoding::to_hex, request::Request};
+use cluster_crypto::ethereum::{keccak256, Address};
+use serde_json::{json, Value};
+
+const DOMAIN_NAME: &str = "Cluster Node";
+const DOMAIN_VERSION: &str = "1";
+const DOMAIN_TYPE: &str = "EIP712Domain(string name,string version,uint256 chainId)";
+const REQUEST_TYPE: &str = "DepositDataRequest(address owner,bytes clusterPublicKey,uint32[] operatorIds,\
+uint32 validatorCount,address withdrawalAddress,uint64 amountGwei,uint256 nonce,uint64 deadline)";
+
+/// The digest that the owner's wallet signs.
+pub fn request_digest(request: &Request) -> [u8; 32] {
+    let mut message = [0u8; 66];
+    message[..2].copy_from_slice(&[0x19, 0x01]);
+    message[2..34].copy_from_slice(&domain_separator(request.chain_id));
+    message[34..].copy_from_slice(&hash_request(request));
+    keccak256(&message)
+}
+
+/// The argument of `eth_signTypedData_v4` for this request. Integers are decimal strings, because a
+/// JSON number above 2^53 does not survive a browser.
+pub fn typed_data_json(request: &Request) -> Value {
+    let ids: Vec<String> = request.operator_ids.iter().map(ToString::to_string).collect();
+    json!({
+        "types": {
+            "EIP712Domain": fields(DOMAIN_TYPE),
+            "DepositDataRequest": fields(REQUEST_TYPE),
+        },
+        "primaryType": "DepositDataRequest",
+        "domain": { "name": DOMAIN_NAME, "version": DOMAIN_VERSION, "chainId": request.chain_id.to_string() },
+        "message": {
+            "owner": request.owner.to_string(),
+            "clusterPublicKey": to_hex(&request.cluster_pubkey.to_bytes()),
+            "operatorIds": ids,
+            "validatorCount": request.validator_count.to_string(),
+            "withdrawalAddress": request.withdrawal_address.to_string(),
+            "amountGwei": request.amount_gwei.to_string(),
+            "nonce": request.nonce.to_string(),
+            "deadline": request.deadline.to_string(),
+        },
+    })
+}
+
+fn domain_separator(chain_id: u64) -> [u8; 32] {
+    hash_struct(DOMAIN_TYPE, &[keccak256(DOMAIN_NAME.as_bytes()), keccak256(DOMAIN_VERSION.as_bytes()), word(chain_id)])
+}
+
+fn hash_request(request: &Request) -> [u8; 32] {
+    // An array of atomic values is the hash of its words; dynamic bytes are their own hash.
+    let ids: Vec<u8> = request.operator_ids.iter().flat_map(|id| word(u64::from(id.0))).collect();
+    hash_struct(
+        REQUEST_TYPE,
+        &[
+            address_word(&request.owner),
+            keccak256(&request.cluster_pubkey.to_bytes()),
+            keccak256(&ids),
+            word(u64::from(request.validator_count)),
+            address_word(&request.withdrawal_address),
+            word(request.amount_gwei),
+            word(request.nonce),
+            word(request.deadline),
+        ],
+    )
+}
+
+/// `keccak256(typeHash || word || word ...)`.
+fn hash_struct(type_text: &str, words: &[[u8; 32]]) -> [u8; 32] {
+    let mut encoded = keccak256(type_text.as_bytes()).to_vec();
+    encoded.extend(words.iter().flatten());
+    keccak256(&encoded)
+}
+
+/// An unsigned integer as a big-endian 32-byte word.
+fn word(value: u64) -> [u8; 32] {
+    let mut word = [0u8; 32];
+    word[24..].copy_from_slice(&value.to_be_bytes());
+    word
+}
+
+fn address_word(address: &Address) -> [u8; 32] {
+    let mut word = [0u8; 32];
+    word[12..].copy_from_slice(&address.0);
+    word
+}
+
+/// The member list of a type text, so that text and JSON cannot disagree.
+fn fields(type_text: &str) -> Vec<Value> {
+    let members = type_text.split_once('(').map_or("", |(_, rest)| rest.trim_end_matches(')'));
+    let pairs = members.split(',').filter_map(|member| member.split_once(' '));
+    pairs.map(|(kind, name)| json!({ "name": name, "type": kind })).collect()
+}
