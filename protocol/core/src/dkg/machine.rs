@@ -1,0 +1,611 @@
+//! The ceremony of one operator: its state, and what it does when its state changes.
+//!
+//! Messages and deadlines only change the state (`receive.rs`); [`Machine::advance`] then takes every step that has
+//! become possible, one function for each step of the specification.
+
+use std::{
+    collections::{btree_map::Entry, BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+};
+
+use cluster_crypto::{identity, polynomial::SecretVector, Secret, SecretSeed, ShareIndex};
+use thiserror::Error;
+
+use super::{
+    agreement::{Agreement, Decision, MAX_VIEWS},
+    context::Context,
+    dealing::{self, Dealer, Held},
+    evidence::{invalid_dealing, Culprit, CulpritKind},
+    keys::{self, Finding, Keys, Rebuilt, Summed},
+    message::{
+        vote_digest, Accusation, Ballot, Body, DealingRef, Message, Qualified, Signed,
+    },
+    output::{AbortReport, Output, Record, Timing},
+    signing::Signing,
+    Step,
+};
+use crate::{
+    certificate::{Certificate, Transcript},
+    committee::OperatorId,
+    encoding,
+    machine::{Recipient, Time},
+    request::CheckedRequest,
+    verdict::Verdict,
+};
+
+/// Why a machine cannot be rebuilt from a journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum RestoreError {
+    /// The journal does not begin with the start of a ceremony.
+    #[error("the journal does not begin with the start of a ceremony")]
+    NotStarted,
+    /// The journal is of another ceremony than the request.
+    #[error("the journal is of another ceremony")]
+    OtherCeremony,
+    /// This operator is not in the committee.
+    #[error("this operator is not a member of the committee")]
+    NotInCommittee,
+    /// A message in the journal cannot be read.
+    #[error("entry {position} of the journal cannot be read")]
+    Unreadable {
+        /// Counts entries from zero.
+        position: usize,
+    },
+}
+
+/// Messages that are missing, and when to ask for them again.
+pub(super) struct Retry {
+    pub(super) next: Time,
+    pub(super) interval_ms: u64,
+    pub(super) attempts: u32,
+}
+
+/// One operator's part in one ceremony.
+pub struct Machine {
+    pub(super) context: Context,
+    pub(super) me: OperatorId,
+    pub(super) index: ShareIndex,
+    pub(super) identity: identity::SecretKey,
+    pub(super) seed: SecretSeed,
+    pub(super) timing: Timing,
+    pub(super) step: Step,
+    /// Joined when the request had expired: does not deal or vote, only takes what others decided.
+    pub(super) passive: bool,
+    /// Gave up; only what others decided can still complete the ceremony.
+    pub(super) halted: bool,
+    pub(super) ends: Time,
+    step_started: Time,
+    overdue: bool,
+    pub(super) retry: Retry,
+    pub(super) answered: BTreeMap<OperatorId, Time>,
+    dealer: Option<Dealer>,
+    /// This operator's own messages, for those who missed them.
+    pub(super) mine: Vec<Arc<Signed>>,
+    pub(super) commits: BTreeMap<OperatorId, Arc<Signed>>,
+    pub(super) dealings: BTreeMap<OperatorId, Held>,
+    /// Dealings that others hold and this operator does not.
+    pub(super) refs: BTreeMap<OperatorId, DealingRef>,
+    pub(super) echoes: BTreeMap<OperatorId, Arc<Signed>>,
+    pub(super) agreement: Agreement,
+    pub(super) voted: Option<u32>,
+    /// What this operator has against dealers.
+    pub(super) accusations: BTreeMap<OperatorId, Accusation>,
+    /// Complaints about dealings that have not arrived: accuser and dealer to verdict.
+    pub(super) pending: BTreeMap<(OperatorId, OperatorId), Arc<Signed>>,
+    /// Dealers whose dealings do not count, as everyone will agree.
+    pub(super) guilty: BTreeSet<OperatorId>,
+    pub(super) culprits: BTreeMap<(OperatorId, CulpritKind), Culprit>,
+    /// Whether the message at hand changed anything, and so belongs in the journal.
+    pub(super) changed: bool,
+    pub(super) summed: Option<Summed>,
+    pub(super) rebuilt: Rebuilt,
+    pub(super) reveals: BTreeMap<[u8; 32], BTreeMap<OperatorId, SecretVector>>,
+    /// Complaints that were upheld: dealer and accuser, with whether this operator revealed its share.
+    pub(super) upheld: BTreeMap<(OperatorId, OperatorId), bool>,
+    pub(super) keys: Option<Keys>,
+    pub(super) decision: Option<Decision>,
+    pub(super) stored: Option<(u32, [u8; 32])>,
+    pub(super) signing: Signing,
+    pub(super) certifies: BTreeMap<OperatorId, Arc<Signed>>,
+    pub(super) transcript: Option<(Transcript, [u8; 32])>,
+    pub(super) certificate: Option<Certificate>,
+    pub(super) outputs: VecDeque<Output>,
+}
+
+impl Machine {
+    /// DKG 0.4: begins a ceremony. `seed` is 32 fresh random bytes; all randomness of this operator follows from it.
+    ///
+    /// Returns `None` when `me` is not in the committee. The first outputs are there at once: the journal's first
+    /// record, then the commit.
+    #[must_use]
+    pub fn start(
+        request: CheckedRequest,
+        me: OperatorId,
+        identity: identity::SecretKey,
+        seed: SecretSeed,
+        timing: Timing,
+        now: Time,
+    ) -> Option<Self> {
+        let mut machine = Self::new(Context::new(request), me, identity, seed, timing, now)?;
+        let seed = Secret::new(machine.seed.expose(|seed| *seed));
+        let request = machine.context.request().signed().clone();
+        machine.outputs.push_back(Output::Persist(Record::Started { request, now, seed }));
+        machine.begin(now);
+        Some(machine)
+    }
+
+    /// Rebuilds the machine from its journal: the same inputs give the same state, votes and signatures.
+    ///
+    /// The outputs of the past are not repeated; the machine sends its own messages again and asks for what it missed.
+    ///
+    /// # Errors
+    /// The journal is empty, of another ceremony or damaged.
+    pub fn restore(
+        request: CheckedRequest,
+        me: OperatorId,
+        identity: identity::SecretKey,
+        records: impl IntoIterator<Item = Record>,
+        timing: Timing,
+        now: Time,
+    ) -> Result<Self, RestoreError> {
+        let mut records = records.into_iter().enumerate();
+        let Some((_, Record::Started { request: started, now: then, seed })) = records.next() else {
+            return Err(RestoreError::NotStarted);
+        };
+        if started != *request.signed() {
+            return Err(RestoreError::OtherCeremony);
+        }
+        let mut machine = Self::new(Context::new(request), me, identity, seed, timing, then)
+            .ok_or(RestoreError::NotInCommittee)?;
+        machine.begin(then);
+        for (position, record) in records {
+            match record {
+                Record::Started { .. } => return Err(RestoreError::Unreadable { position }),
+                Record::Received { now, from, bytes } => {
+                    let message = encoding::decode::<Message>(&bytes, bytes.len())
+                        .map_err(|_| RestoreError::Unreadable { position })?;
+                    // The message was judged when it came; only its effect is wanted.
+                    let (Verdict::Valid | Verdict::Skip(_) | Verdict::Fault(_)) =
+                        machine.on_message(now, from, message);
+                }
+                Record::Deadline { now } => machine.on_deadline(now),
+                Record::Shares(_) => {}
+            }
+        }
+        machine.resume(now);
+        Ok(machine)
+    }
+
+    fn new(
+        context: Context,
+        me: OperatorId,
+        identity: identity::SecretKey,
+        seed: SecretSeed,
+        timing: Timing,
+        now: Time,
+    ) -> Option<Self> {
+        let index = context.index_of(me)?;
+        let passive = now.seconds() > context.request().request().deadline;
+        Some(Self {
+            index,
+            me,
+            identity,
+            seed,
+            timing,
+            step: Step::Commit,
+            passive,
+            halted: false,
+            ends: now.plus_ms(timing.ceremony_ms),
+            step_started: now,
+            overdue: false,
+            retry: Retry { next: now.plus_ms(timing.retry_ms), interval_ms: timing.retry_ms, attempts: 0 },
+            answered: BTreeMap::new(),
+            dealer: None,
+            mine: Vec::new(),
+            commits: BTreeMap::new(),
+            dealings: BTreeMap::new(),
+            refs: BTreeMap::new(),
+            echoes: BTreeMap::new(),
+            agreement: Agreement::default(),
+            voted: None,
+            accusations: BTreeMap::new(),
+            pending: BTreeMap::new(),
+            guilty: BTreeSet::new(),
+            culprits: BTreeMap::new(),
+            changed: false,
+            summed: None,
+            rebuilt: Rebuilt::new(),
+            reveals: BTreeMap::new(),
+            upheld: BTreeMap::new(),
+            keys: None,
+            decision: None,
+            stored: None,
+            signing: Signing::default(),
+            certifies: BTreeMap::new(),
+            transcript: None,
+            certificate: None,
+            outputs: VecDeque::new(),
+            context,
+        })
+    }
+
+    // DKG 1.1 to 1.3
+    fn begin(&mut self, now: Time) {
+        if self.passive {
+            self.ask(now);
+            return;
+        }
+        let dealer = Dealer::new(&self.context, self.me, &self.seed);
+        let commit = dealer.commit(&self.context);
+        self.dealer = Some(dealer);
+        let signed = self.sign(Body::Commit(commit));
+        self.commits.insert(self.me, Arc::clone(&signed));
+        self.broadcast(signed);
+        self.advance(now);
+    }
+
+    /// DKG 9.5: after a restart, results are reported again and peers get this operator's messages once more.
+    fn resume(&mut self, now: Time) {
+        self.outputs.clear();
+        self.answered.clear();
+        if now > self.ends && self.certificate.is_none() {
+            self.passive = true;
+            self.halted = false;
+            self.ends = now.plus_ms(self.timing.ceremony_ms);
+        }
+        let resend: Vec<Arc<Signed>> = self.mine.clone();
+        for signed in resend {
+            self.send(Recipient::All, Message::Deliver(signed));
+        }
+        for revealed in self.upheld.values_mut() {
+            *revealed = false;
+        }
+        self.reveal_shares();
+        if self.certificate.is_some() {
+            self.report_done();
+        }
+        self.retry.interval_ms = self.timing.retry_ms;
+        self.ask(now);
+    }
+
+    /// The step that the ceremony is in.
+    #[must_use]
+    pub fn step(&self) -> Step {
+        if self.halted {
+            Step::Aborted
+        } else {
+            self.step
+        }
+    }
+
+    /// The fixed facts of the ceremony.
+    #[must_use]
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// Who misbehaved so far.
+    #[must_use]
+    pub fn culprits(&self) -> Vec<Culprit> {
+        self.culprits.values().cloned().collect()
+    }
+
+    /// The next effect to perform.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When to call [`Machine::on_deadline`].
+    #[must_use]
+    pub fn deadline(&self) -> Option<Time> {
+        if self.halted || self.step == Step::Done {
+            return None;
+        }
+        let step = (!self.overdue && !self.passive).then(|| self.step_deadline());
+        Some([Some(self.ends), Some(self.retry.next), step].into_iter().flatten().min().unwrap_or(self.ends))
+    }
+
+    fn step_deadline(&self) -> Time {
+        // Later views get more time, so that votes overlap even when clocks and links are slow.
+        let factor = match self.step {
+            Step::Verdicts | Step::Store => 1 << self.agreement.view.min(3),
+            _ => 1,
+        };
+        self.step_started.plus_ms(self.timing.step_ms.saturating_mul(factor))
+    }
+
+    /// DKG 10: goes on without those who are late, asks for what is missing, or gives up.
+    pub fn on_deadline(&mut self, now: Time) {
+        if self.halted || self.step == Step::Done {
+            return;
+        }
+        if now >= self.ends {
+            self.outputs.push_back(Output::Persist(Record::Deadline { now }));
+            self.abort("the ceremony did not end in time");
+            return;
+        }
+        if !self.overdue && !self.passive && now >= self.step_deadline() {
+            self.outputs.push_back(Output::Persist(Record::Deadline { now }));
+            self.overdue = true;
+            self.advance(now);
+        }
+        if now >= self.retry.next {
+            self.ask(now);
+        }
+    }
+
+    /// Takes every step that has become possible.
+    pub(super) fn advance(&mut self, now: Time) {
+        loop {
+            self.follow_decision();
+            let moved = match self.step {
+                Step::Commit => self.deal(now),
+                Step::Deal => self.echo(now),
+                Step::Echo => self.close_echo(now),
+                Step::Verdicts => self.vote() || self.lock(now),
+                Step::Store => self.store(now),
+                Step::Sign => self.combine(now),
+                Step::Certify | Step::Done => self.finish(),
+                Step::Aborted => false,
+            };
+            if !moved {
+                break;
+            }
+        }
+        self.reveal_shares();
+    }
+
+    pub(super) fn enter(&mut self, now: Time, step: Step) {
+        self.step = step;
+        self.step_started = now;
+        self.overdue = false;
+        self.retry.interval_ms = self.timing.retry_ms;
+        self.retry.next = now.plus_ms(self.timing.retry_ms);
+    }
+
+    pub(super) fn idle(&self) -> bool {
+        self.halted || self.passive
+    }
+
+    // DKG 2: reveal when all have committed, or when time is up and a quorum has.
+    fn deal(&mut self, now: Time) -> bool {
+        let ready = self.commits.len() == self.context.n() || (self.overdue && self.commits.len() >= self.context.t());
+        let Some(dealer) = self.dealer.as_ref().filter(|_| ready && !self.idle()) else { return false };
+        let seen = self
+            .context
+            .committee()
+            .ids()
+            .map(|operator| match self.commits.get(&operator).map(|signed| &signed.body) {
+                Some(Body::Commit(commit)) => Some(*commit),
+                _ => None,
+            })
+            .collect();
+        let commitments = dealer.commitments();
+        let dealing = dealer.deal(&self.context, &self.seed, seen);
+        let signed = self.sign(Body::Deal(Arc::new(dealing)));
+        if let Some(held) = Held::open(&self.context, self.me, &self.identity, Arc::clone(&signed), commitments) {
+            self.dealings.insert(self.me, held);
+        }
+        self.broadcast(signed);
+        self.enter(now, Step::Deal);
+        true
+    }
+
+    // DKG 3: tell everyone which dealings arrived.
+    fn echo(&mut self, now: Time) -> bool {
+        let complete =
+            self.commits.keys().all(|dealer| self.dealings.contains_key(dealer) || self.guilty.contains(dealer));
+        if self.idle() || !(complete || self.overdue) || self.dealings.len() < self.context.t() {
+            return self.abort_when_hopeless();
+        }
+        let refs = self
+            .dealings
+            .iter()
+            .map(|(dealer, held)| DealingRef {
+                dealer: *dealer,
+                digest: held.digest,
+                signature: held.signed.signature,
+            })
+            .collect();
+        let signed = self.sign(Body::Echo(refs));
+        self.echoes.insert(self.me, Arc::clone(&signed));
+        self.broadcast(signed);
+        self.enter(now, Step::Echo);
+        true
+    }
+
+    fn close_echo(&mut self, now: Time) -> bool {
+        let complete = self.dealings.keys().all(|operator| self.echoes.contains_key(operator))
+            && self.refs.keys().all(|dealer| self.dealings.contains_key(dealer) || self.guilty.contains(dealer));
+        if self.idle() || !(complete || self.overdue) || self.echoes.len() < self.context.t() {
+            return self.abort_when_hopeless();
+        }
+        self.enter(now, Step::Verdicts);
+        true
+    }
+
+    // DKG 4.1 to 4.5: one vote in every view, for the lock or for all dealings that are right.
+    fn vote(&mut self) -> bool {
+        let view = self.agreement.view;
+        if self.idle() || self.voted.is_some_and(|voted| voted >= view) {
+            return false;
+        }
+        let lock = self.agreement.lock().cloned();
+        let Some(qualified) = lock.as_ref().map(|lock| lock.qualified.clone()).or_else(|| self.candidates()) else {
+            return self.abort_when_hopeless();
+        };
+        self.voted = Some(view);
+        self.cast(view, qualified, lock);
+        true
+    }
+
+    pub(super) fn cast(&mut self, view: u32, qualified: Qualified, lock: Option<super::message::Lock>) {
+        let vote = self.identity.sign(&vote_digest(&self.context, self.me, view, &qualified));
+        let accusations = self.accusations.values().cloned().collect();
+        let signed = self.sign(Body::Verdict(Ballot { view, qualified, vote, lock, accusations }));
+        // This operator votes once in a view, so nothing of its own can be in the way.
+        let _ = self.agreement.record_verdict(&signed);
+        self.broadcast(signed);
+    }
+
+    /// DKG 4.2 and 4.3: the dealings that this operator would make keys from; `None` when they are too few.
+    fn candidates(&mut self) -> Option<Qualified> {
+        loop {
+            let set = dealing::timely(
+                &self.context,
+                self.dealings.iter().filter(|(dealer, _)| !self.guilty.contains(dealer)).map(|(id, held)| (*id, held)),
+            );
+            if set.len() < self.context.t() {
+                return None;
+            }
+            let qualified = dealing::qualified(&set);
+            if self.summed.as_ref().is_some_and(|summed| summed.qualified == qualified) {
+                return Some(qualified);
+            }
+            match keys::sum(&self.context, self.index, &self.seed, &set, &self.rebuilt) {
+                Ok(summed) => self.summed = Some(summed),
+                Err(findings) if findings.is_empty() => return None,
+                Err(findings) => self.blame(&findings),
+            }
+        }
+    }
+
+    /// DKG 4.4: excludes dealers, with the evidence that makes others exclude them too.
+    pub(super) fn blame(&mut self, findings: &[(OperatorId, Finding)]) {
+        for (dealer, finding) in findings {
+            let Some(held) = self.dealings.get(dealer) else { continue };
+            let signed = Arc::clone(&held.signed);
+            match finding {
+                Finding::Subgroup => {
+                    self.guilty.insert(*dealer);
+                    self.name(invalid_dealing(signed));
+                }
+                Finding::Share => self.complain(*dealer),
+            }
+        }
+    }
+
+    pub(super) fn name(&mut self, culprit: Culprit) {
+        if let Entry::Vacant(place) = self.culprits.entry((culprit.operator_id, culprit.kind)) {
+            place.insert(culprit);
+            self.changed = true;
+        }
+    }
+
+    // DKG 4.6 to 4.9
+    fn lock(&mut self, now: Time) -> bool {
+        let view = self.agreement.view;
+        let voters: BTreeSet<OperatorId> = self.agreement.voters(view).collect();
+        if self.idle() || self.voted != Some(view) {
+            return self.catch_up(now);
+        }
+        let everyone = self.echoes.keys().all(|operator| voters.contains(operator));
+        if voters.len() < self.context.t() || !(everyone || self.overdue) {
+            return self.catch_up(now);
+        }
+        match self.agreement.quorum(view, self.context.t()) {
+            Some(lock) if self.acceptable(&lock.qualified) => {
+                self.agreement.adopt(lock);
+                self.enter(now, Step::Store);
+                true
+            }
+            // Votes differ while dealings are on their way: the next view waits for them.
+            _ if !self.overdue && !self.wanted().is_empty() => self.catch_up(now),
+            _ => {
+                self.next_view(now, view + 1);
+                true
+            }
+        }
+    }
+
+    /// DKG 4.7: a set with a dealer that evidence excludes is not locked any more, unless it was locked before.
+    fn acceptable(&self, qualified: &Qualified) -> bool {
+        self.agreement.lock().is_some_and(|lock| lock.qualified == *qualified)
+            || qualified.iter().all(|(dealer, _)| !self.guilty.contains(dealer))
+    }
+
+    pub(super) fn catch_up(&mut self, now: Time) -> bool {
+        let reached = self.agreement.reached_by(usize::from(self.context.threshold().f()) + 1);
+        if self.idle() || reached <= self.agreement.view {
+            return false;
+        }
+        self.next_view(now, reached);
+        true
+    }
+
+    pub(super) fn next_view(&mut self, now: Time, view: u32) {
+        if view >= MAX_VIEWS {
+            self.abort("the operators could not agree on the dealings");
+            return;
+        }
+        self.agreement.view = view;
+        self.enter(now, Step::Verdicts);
+    }
+
+    pub(super) fn sign(&mut self, body: Body) -> Arc<Signed> {
+        Arc::new(Signed::new(&self.context, self.me, &self.identity, body))
+    }
+
+    pub(super) fn broadcast(&mut self, signed: Arc<Signed>) {
+        self.mine.push(Arc::clone(&signed));
+        self.send(Recipient::All, Message::Deliver(signed));
+    }
+
+    pub(super) fn send(&mut self, to: Recipient, message: Message) {
+        self.outputs.push_back(Output::Send { to, message: Arc::new(message) });
+    }
+
+    /// DKG 10.4: when so many dealers are proven guilty that the rest cannot make keys, waiting is of no use.
+    fn abort_when_hopeless(&mut self) -> bool {
+        if !self.idle() && self.guilty.len() > self.context.n() - self.context.t() {
+            self.abort("too many dealers are proven guilty");
+        }
+        false
+    }
+
+    pub(super) fn abort(&mut self, reason: &str) {
+        if self.halted {
+            return;
+        }
+        let step = self.step;
+        self.halted = true;
+        for operator in self.missing(step) {
+            self.name(Culprit { operator_id: operator, kind: CulpritKind::Silent, evidence: None });
+        }
+        self.outputs.push_back(Output::Abort(AbortReport {
+            ceremony_id: self.context.ceremony_id(),
+            step,
+            culprits: self.culprits(),
+            reason: reason.to_owned(),
+        }));
+    }
+
+    /// The operators whose message of `step` did not arrive.
+    pub(super) fn missing(&self, step: Step) -> Vec<OperatorId> {
+        let voters: BTreeSet<OperatorId> = self.agreement.voters(self.agreement.view).collect();
+        let receipts: BTreeSet<OperatorId> = self.agreement.receipt_holders().collect();
+        self.context
+            .committee()
+            .ids()
+            .filter(|operator| *operator != self.me && !self.guilty.contains(operator))
+            .filter(|operator| match step {
+                Step::Commit => !self.commits.contains_key(operator),
+                Step::Deal => !self.dealings.contains_key(operator),
+                Step::Echo => !self.echoes.contains_key(operator),
+                Step::Verdicts => !voters.contains(operator),
+                Step::Store => !receipts.contains(operator),
+                Step::Sign => !self.signing.partials.contains_key(operator),
+                Step::Certify | Step::Done => self
+                    .certificate
+                    .as_ref()
+                    .is_none_or(|certificate| !certificate.attestations.iter().any(|a| a.operator_id == *operator)),
+                Step::Aborted => false,
+            })
+            .collect()
+    }
+
+    /// Whether the step has waited long enough for those who are late.
+    pub(super) fn is_overdue(&self) -> bool {
+        self.overdue
+    }
+}
