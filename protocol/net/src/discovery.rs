@@ -309,3 +309,16 @@ pub fn split_peer(mut address: Multiaddr) -> (Multiaddr, Option<PeerId>) {
         None => (address, None),
     }
 }
+
+/// The limits of a relay that serves registered peers behind home routers.
+pub fn relay_config() -> libp2p::relay::Config {
+    libp2p::relay::Config {
+        max_reservations: limits::RELAY_RESERVATIONS,
+        max_circuits: limits::RELAY_CIRCUITS,
+        max_circuits_per_peer: limits::RELAY_CIRCUITS_PER_PEER,
+        max_circuit_duration: limits::RELAY_CIRCUIT_DURATION,
+        max_circuit_bytes: limits::RELAY_CIRCUIT_BYTES,
+        // The default limits the rate of reservations and circuits per peer and per address.
+        ..libp2p::relay::Config::default()
+    }
+}
