@@ -1,0 +1,147 @@
+//! Configuration: defaults, then a TOML file, then `CLUSTER_SERVICE_*` variables, then command-line flags.
+//! `config.example.toml` documents every field; a test keeps it complete and equal to the defaults.
+
+use crate::clock::Clock;
+use cluster_core::registry::FileRegistry;
+use cluster_crypto::identity;
+use figment::providers::{Env, Format, Serialized, Toml};
+use figment::Figment;
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// The example file that `cluster-service config` prints.
+pub const EXAMPLE: &str = include_str!("../config.example.toml");
+
+/// Everything that can be set.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Address to listen on; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// `sqlite://FILE` (created when missing) or `postgres://USER:PASSWORD@HOST/DATABASE`.
+    pub database_url: String,
+    /// Connections to the database, at most.
+    pub database_connections: u32,
+    /// Registry of operators and gateways: TOML or JSON.
+    pub registry_file: Option<PathBuf>,
+    /// The cluster public key that this instance serves; without it the legacy set-up calls answer code 1001.
+    pub cluster_pubkey: Option<identity::PublicKey>,
+    /// Origins (`https://host[:port]`) at which browsers reach this service or its app; logins name one of them.
+    /// Empty: `http://` and the address that the service listens on.
+    pub public_urls: Vec<String>,
+    /// Certificates verified at a time; each takes one core for up to a second.
+    pub verify_concurrency: usize,
+    /// Unauthenticated POST calls per second and address, in the long run; 0 switches the limit off.
+    pub rate_limit_per_second: u32,
+    /// Unauthenticated POST calls of one address at once.
+    pub rate_limit_burst: u32,
+    /// Take the caller's address from the last entry of `X-Forwarded-For`. Only behind a proxy that sets it.
+    pub trust_forwarded_for: bool,
+    /// Milliseconds until an unfinished call is given up; above the 30 s of a gateway's poll.
+    pub request_timeout_ms: u64,
+    /// Milliseconds that open calls get to finish at shutdown.
+    pub shutdown_grace_ms: u64,
+    /// `text` or `json`.
+    pub log_format: LogFormat,
+    /// Filter of the log, in the syntax of tracing-subscriber's `EnvFilter`.
+    pub log_filter: String,
+    /// A registry already read, instead of `registry_file`. For programs that embed the service.
+    #[serde(skip)]
+    pub registry: Option<FileRegistry>,
+    /// Source of time. For tests.
+    #[serde(skip)]
+    pub clock: Clock,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 7777)),
+            database_url: "sqlite://cluster-service.db".to_owned(),
+            database_connections: 8,
+            registry_file: None,
+            cluster_pubkey: None,
+            public_urls: Vec::new(),
+            verify_concurrency: 2,
+            rate_limit_per_second: 10,
+            rate_limit_burst: 120,
+            trust_forwarded_for: false,
+            request_timeout_ms: 60_000,
+            shutdown_grace_ms: 10_000,
+            log_format: LogFormat::Text,
+            log_filter: "info".to_owned(),
+            registry: None,
+            clock: Clock::default(),
+        }
+    }
+}
+
+/// Why a configuration is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file, variable or flag has a wrong value.
+    #[error("configuration: {0}")]
+    Value(Box<figment::Error>),
+    /// The file that was named does not exist.
+    #[error("there is no configuration file {0}")]
+    NoFile(PathBuf),
+}
+
+impl Config {
+    /// Merges defaults, `file`, the environment and `flags` (a serializable set of those fields that were given).
+    pub fn load(file: Option<&Path>, flags: impl Serialize) -> Result<Self, ConfigError> {
+        let mut figment = Figment::from(Serialized::defaults(Config::default()));
+        if let Some(file) = file {
+            // A file named by mistake must not silently mean "defaults".
+            if !file.is_file() {
+                return Err(ConfigError::NoFile(file.to_owned()));
+            }
+            figment = figment.merge(Toml::file_exact(file));
+        }
+        figment
+            .merge(Env::prefixed("CLUSTER_SERVICE_").ignore(&["config"]))
+            .merge(Serialized::globals(flags))
+            .extract()
+            .map_err(|error| ConfigError::Value(Box::new(error)))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// Every field stands in the example, commented out where the default is "none", and equals the default.
+    #[test]
+    fn example_documents_every_field_with_its_default() {
+        let uncommented: String = EXAMPLE.lines().map(|line| line.strip_prefix("#: ").unwrap_or(line)).collect::<Vec<_>>().join("\n");
+        let documented: toml::Table = uncommented.parse().unwrap();
+        let serde_json::Value::Object(defaults) = serde_json::to_value(Config::default()).unwrap() else { unreachable!() };
+        for (field, default) in &defaults {
+            let shown = documented.get(field).unwrap_or_else(|| unreachable!("{field} is not in config.example.toml"));
+            if !default.is_null() {
+                assert_eq!(&serde_json::to_value(shown).unwrap(), default, "{field}");
+            }
+        }
+        assert_eq!(documented.len(), defaults.len());
+        let loaded: Config = toml::from_str(EXAMPLE).unwrap();
+        assert_eq!(serde_json::to_value(loaded).unwrap(), serde_json::to_value(Config::default()).unwrap());
+    }
+
+    #[test]
+    fn unknown_fields_and_missing_files_are_refused() {
+        assert!(toml::from_str::<Config>("listne = \"127.0.0.1:1\"").is_err());
+        assert!(matches!(Config::load(Some(Path::new("/nonexistent/x.toml")), ()), Err(ConfigError::NoFile(_))));
+    }
+}

@@ -1,0 +1,79 @@
+//! `initiator/*`: the cluster node that this instance serves, and the owner bound to it.
+
+use super::envelope::{Envelope, LegacyError, LegacyResult, NOT_SET_UP};
+use crate::auth::legacy::LegacyOwner;
+use crate::hex::{address_key, checksummed, parse_address};
+use crate::state::AppState;
+use crate::store::InitiatorRow;
+use axum::extract::{Path, State};
+use serde::Serialize;
+
+/// What the set-up page shows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct InitiatorStatus {
+    /// 33 bytes, 0x hex.
+    pub cluster_pubkey: String,
+    /// Unix seconds.
+    pub created_at: i64,
+    /// Checksummed address of the bound owner.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// 65 bytes uncompressed, 0x hex.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner_pubkey: Option<String>,
+    /// `Ready` to be bound, or `Completed`.
+    pub status: &'static str,
+    /// Unix seconds.
+    pub updated_at: i64,
+}
+
+impl From<InitiatorRow> for InitiatorStatus {
+    fn from(row: InitiatorRow) -> Self {
+        let given = |text: String| (!text.is_empty()).then_some(text);
+        Self {
+            status: if row.owner.is_empty() { "Ready" } else { "Completed" },
+            cluster_pubkey: row.cluster_pubkey,
+            created_at: row.created_at_s,
+            owner: given(row.owner).map(|owner| checksummed(&owner)),
+            owner_pubkey: given(row.owner_pubkey),
+            updated_at: row.updated_at_s,
+        }
+    }
+}
+
+/// `GET initiator/status`: public, because the set-up page asks before anybody signs in.
+pub async fn status(State(state): State<AppState>) -> LegacyResult<InitiatorStatus> {
+    current(&state).await.map(|row| Envelope(row.into()))
+}
+
+/// `POST initiator/bind/{owner}`: an owner binds itself, once for ever.
+pub async fn bind(
+    State(state): State<AppState>,
+    caller: LegacyOwner,
+    Path(owner): Path<String>,
+) -> LegacyResult<InitiatorStatus> {
+    let owner = parse_address(&owner).ok_or_else(|| LegacyError::new(400, "The owner is not an address."))?;
+    if address_key(&owner) != caller.owner {
+        return Err(LegacyError::new(403, "An owner can bind only itself; sign in with that wallet."));
+    }
+    let row = current(&state).await?;
+    if row.owner == caller.owner {
+        return Ok(Envelope(row.into()));
+    }
+    let mut write = state.store.write().await?;
+    let now_s = state.clock.now_s();
+    let bound = write.bind_initiator(&row.cluster_pubkey, &caller.owner, &caller.owner_pubkey, now_s).await?;
+    write.commit().await?;
+    let row = current(&state).await?;
+    // Two calls of one owner at once: the second finds the first one's work.
+    if !bound && row.owner != caller.owner {
+        return Err(LegacyError::new(409, "This cluster node is bound to another owner."));
+    }
+    Ok(Envelope(row.into()))
+}
+
+async fn current(state: &AppState) -> Result<InitiatorRow, LegacyError> {
+    let not_set_up = || LegacyError::new(NOT_SET_UP, "No cluster node is configured for this service.");
+    let cluster_pubkey = state.cluster_pubkey.as_ref().ok_or_else(not_set_up)?;
+    state.store.initiator(cluster_pubkey).await?.ok_or_else(not_set_up)
+}

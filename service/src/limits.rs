@@ -1,0 +1,50 @@
+//! Every bound of the service in one table: unit in the name, reason beside it.
+
+/// Largest body of all other calls; 1,000 rows of `validator/update` take 230 kB.
+pub const BODY_BYTES: usize = 512 * 1024;
+/// Rows of one `validator/update`; the largest ceremony has 1,000 validators.
+pub const UPDATE_ROWS: usize = 1_000;
+/// Largest page of a `/v1` list.
+pub const PAGE_ITEMS: u32 = 100;
+/// Page of a `/v1` list when the caller names none.
+pub const PAGE_ITEMS_DEFAULT: u32 = 50;
+/// Rows that the unpaginated legacy `validator/query` returns at most; callers with more use `/v1/validators`.
+pub const LEGACY_ROWS: i64 = 20_000;
+/// Longest EIP-4361 message; wallets write a few hundred bytes.
+pub const LOGIN_MESSAGE_BYTES: usize = 4 * 1024;
+/// A login nonce lives five minutes: long enough for a hardware wallet.
+pub const LOGIN_NONCE_TTL_MS: u64 = 5 * 60 * 1000;
+/// Unused login nonces kept at a time; beyond, the oldest must expire first.
+pub const LOGIN_NONCES: i64 = 100_000;
+/// A session lives a day.
+pub const SESSION_TTL_MS: u64 = 24 * 60 * 60 * 1000;
+/// Difference of clocks that is forgiven between a wallet's machine and this one.
+pub const CLOCK_SKEW_S: u64 = 300;
+/// Longest validity of the legacy login headers, before skew.
+pub const LEGACY_DEADLINE_S: u64 = 24 * 60 * 60;
+/// A gateway's signed call is accepted this long before and after its timestamp.
+pub const GATEWAY_WINDOW_MS: u64 = 5 * 60 * 1000;
+/// Longest time that a gateway's poll waits for a request.
+pub const LONG_POLL_MS: u64 = 30_000;
+/// Requests in one answer to a gateway's poll.
+pub const POLL_REQUESTS: i64 = 64;
+/// Requests that wait for a ceremony, over all owners: anyone can sign requests, so they must not fill the disk.
+pub const PENDING_REQUESTS: i64 = 10_000;
+/// Requests of one owner that wait for a ceremony.
+pub const PENDING_REQUESTS_OWNER: i64 = 100;
+/// A request that no gateway reported on is dropped this long after its deadline (it cannot start any more).
+pub const PENDING_KEEP_S: u64 = 7 * 24 * 60 * 60;
+/// Events kept of one ceremony; 13 operators report seven steps each, with room for faults.
+pub const CEREMONY_EVENTS: i64 = 2_000;
+/// Characters of a reason that a gateway reports.
+pub const REASON_CHARS: usize = 256;
+/// Culprits in one report; a committee has at most 13 operators.
+pub const CULPRITS: usize = 13;
+/// Event streams open at a time.
+pub const EVENT_STREAMS: usize = 1_000;
+/// Events read from the database for a stream at a time.
+pub const EVENT_BATCH: i64 = 100;
+/// A stream looks into the database this often even when nothing woke it: another process may have written.
+pub const EVENT_POLL_MS: u64 = 2_000;
+/// Addresses that the rate limiter remembers.
+pub const RATE_LIMIT_ADDRESSES: usize = 10_000;

@@ -1,0 +1,81 @@
+//! What every handler shares.
+
+use crate::auth::siwe::Origin;
+use crate::clock::Clock;
+use crate::metrics::Metrics;
+use crate::rate_limit::RateLimiter;
+use crate::store::Store;
+use cluster_core::network::Network;
+use cluster_core::registry::FileRegistry;
+use std::sync::Arc;
+use tokio::sync::{broadcast, watch, Semaphore};
+use tokio_util::sync::CancellationToken;
+
+/// Wake-ups that a slow stream may be behind; one that is further behind simply reads the database again.
+const WAKE_UPS: usize = 1024;
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct AppState {
+    /// The database.
+    pub store: Store,
+    /// Operators and gateways.
+    pub registry: Arc<FileRegistry>,
+    /// The network of the registry.
+    pub network: Network,
+    /// Time.
+    pub clock: Clock,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    /// The cluster node that this instance serves, 0x hex; `None`: not set up.
+    pub cluster_pubkey: Option<String>,
+    /// Origins that a login may name.
+    pub origins: Arc<Vec<Origin>>,
+    /// Permits for verifying certificates.
+    pub verify_slots: Arc<Semaphore>,
+    /// Permits for event streams.
+    pub stream_slots: Arc<Semaphore>,
+    /// Limit of unauthenticated calls.
+    pub rate_limiter: Arc<RateLimiter>,
+    /// Wakes whoever waits for news.
+    pub wake: Wake,
+    /// Cancelled at shutdown: streams and polls end.
+    pub stopping: CancellationToken,
+}
+
+/// Wake-ups within this process. Whoever sleeps on them also looks into the database from time to time,
+/// because another process may have written to it.
+#[derive(Clone)]
+pub struct Wake {
+    ceremonies: broadcast::Sender<Arc<str>>,
+    requests: Arc<watch::Sender<u64>>,
+}
+
+impl Default for Wake {
+    fn default() -> Self {
+        Self { ceremonies: broadcast::channel(WAKE_UPS).0, requests: Arc::new(watch::channel(0).0) }
+    }
+}
+
+impl Wake {
+    /// A ceremony has a new event.
+    pub fn ceremony(&self, ceremony_id: &str) {
+        // An error means that nobody listens.
+        let _ = self.ceremonies.send(Arc::from(ceremony_id));
+    }
+
+    /// A request arrived.
+    pub fn request(&self) {
+        self.requests.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// Ids of ceremonies as they get events.
+    pub fn ceremonies(&self) -> broadcast::Receiver<Arc<str>> {
+        self.ceremonies.subscribe()
+    }
+
+    /// Changes whenever a request arrives.
+    pub fn requests(&self) -> watch::Receiver<u64> {
+        self.requests.subscribe()
+    }
+}

@@ -1,0 +1,203 @@
+//! Validators of owners.
+
+use super::{to_i64, value_lists, Store, StoreResult, WriteTx};
+
+/// Rows of one INSERT; 40 rows with ten parameters stay far below every parameter limit.
+const INSERT_ROWS: usize = 40;
+
+/// One row of `validators`.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct ValidatorRow {
+    /// 48 bytes, 0x hex.
+    pub pubkey: String,
+    /// Number of the row.
+    pub id: i64,
+    /// 0x hex.
+    pub ceremony_id: String,
+    /// Lower-case address.
+    pub owner: String,
+    /// 0x hex.
+    pub cluster_pubkey: String,
+    /// Incomplete | Ready | Registered | Deposited | Exited.
+    pub status: String,
+    /// Unverified hint.
+    pub register_txid: String,
+    /// Unverified hint.
+    pub deposit_txid: String,
+    /// Unverified hint.
+    pub exit_txid: String,
+    /// Launchpad JSON object, or empty until ready.
+    pub deposit_data: String,
+    /// JSON array.
+    pub operators: String,
+    /// Unix milliseconds.
+    pub created_at_ms: i64,
+    /// Unix milliseconds.
+    pub updated_at_ms: i64,
+}
+
+/// Which rows of an owner; an empty text or `None` means "any".
+#[derive(Clone, Debug, Default)]
+pub struct ValidatorFilter {
+    /// Lower-case 0x hex.
+    pub pubkey: String,
+    /// Exact status.
+    pub status: String,
+    /// Exact ceremony.
+    pub ceremony_id: String,
+    /// Transaction ids.
+    pub txids: Txids,
+    /// Leave out rows that are not ready.
+    pub ready_only: bool,
+}
+
+/// Transaction ids as stated by the owner; empty means "any" in filters.
+#[derive(Clone, Debug, Default)]
+pub struct Txids {
+    /// Of the registration.
+    pub register: String,
+    /// Of the deposit.
+    pub deposit: String,
+    /// Of the exit.
+    pub exit: String,
+}
+
+/// New status and hints of one row.
+#[derive(Clone, Debug)]
+pub struct ValidatorUpdate {
+    /// Whose.
+    pub pubkey: String,
+    /// New status.
+    pub status: &'static str,
+    /// Column to set and its value, if any.
+    pub txid: Option<(TxidColumn, String)>,
+}
+
+/// Columns that hold an owner's transaction ids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TxidColumn {
+    /// `register_txid`
+    Register,
+    /// `deposit_txid`
+    Deposit,
+    /// `exit_txid`
+    Exit,
+}
+
+impl Store {
+    /// Rows of this owner after `after`, in order of their numbers.
+    pub async fn validators_of(
+        &self,
+        owner: &str,
+        filter: &ValidatorFilter,
+        after: i64,
+        limit: i64,
+    ) -> StoreResult<Vec<ValidatorRow>> {
+        let rows = sqlx::query_as(
+            "SELECT * FROM validators WHERE owner = $1 AND id > $2 AND ($3 = '' OR pubkey = $3) \
+             AND ($4 = '' OR status = $4) AND ($5 = '' OR ceremony_id = $5) AND ($6 = '' OR register_txid = $6) \
+             AND ($7 = '' OR deposit_txid = $7) AND ($8 = '' OR exit_txid = $8) \
+             AND ($9 = 0 OR status <> 'Incomplete') ORDER BY id LIMIT $10",
+        )
+        .bind(owner.to_owned())
+        .bind(after)
+        .bind(filter.pubkey.clone())
+        .bind(filter.status.clone())
+        .bind(filter.ceremony_id.clone())
+        .bind(filter.txids.register.clone())
+        .bind(filter.txids.deposit.clone())
+        .bind(filter.txids.exit.clone())
+        .bind(i64::from(filter.ready_only))
+        .bind(limit)
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows)
+    }
+
+    /// One row of this owner.
+    pub async fn validator_of(&self, owner: &str, pubkey: &str) -> StoreResult<Option<ValidatorRow>> {
+        let row = sqlx::query_as("SELECT * FROM validators WHERE pubkey = $1 AND owner = $2")
+            .bind(pubkey.to_owned())
+            .bind(owner.to_owned())
+            .fetch_optional(&self.pool)
+            .await?;
+        Ok(row)
+    }
+}
+
+impl WriteTx {
+    /// The status of one row of this owner.
+    pub async fn validator_status(&mut self, owner: &str, pubkey: &str) -> StoreResult<Option<String>> {
+        let row: Option<(String,)> = sqlx::query_as("SELECT status FROM validators WHERE pubkey = $1 AND owner = $2")
+            .bind(pubkey.to_owned())
+            .bind(owner.to_owned())
+            .fetch_optional(&mut *self.tx)
+            .await?;
+        Ok(row.map(|(status,)| status))
+    }
+
+    /// Writes an owner's statement.
+    pub async fn update_validator(&mut self, owner: &str, update: &ValidatorUpdate, now_ms: u64) -> StoreResult<()> {
+        let mut hints = Txids::default();
+        if let Some((column, txid)) = &update.txid {
+            let hint = match column {
+                TxidColumn::Register => &mut hints.register,
+                TxidColumn::Deposit => &mut hints.deposit,
+                TxidColumn::Exit => &mut hints.exit,
+            };
+            hint.clone_from(txid);
+        }
+        sqlx::query(
+            "UPDATE validators SET status = $1, updated_at_ms = $2, \
+             register_txid = CASE WHEN $3 = '' THEN register_txid ELSE $3 END, \
+             deposit_txid = CASE WHEN $4 = '' THEN deposit_txid ELSE $4 END, \
+             exit_txid = CASE WHEN $5 = '' THEN exit_txid ELSE $5 END \
+             WHERE pubkey = $6 AND owner = $7",
+        )
+        .bind(update.status.to_owned())
+        .bind(to_i64(now_ms))
+        .bind(hints.register)
+        .bind(hints.deposit)
+        .bind(hints.exit)
+        .bind(update.pubkey.clone())
+        .bind(owner.to_owned())
+        .execute(&mut *self.tx)
+        .await?;
+        Ok(())
+    }
+
+    /// Inserts the validators of a ceremony, or completes them when they are there already. Returns how many rows
+    /// it wrote: fewer than given when a public key belongs to another ceremony. `id` of the rows is ignored.
+    pub async fn put_validators(&mut self, rows: &[ValidatorRow]) -> StoreResult<u64> {
+        let mut next_id = self.next_id("SELECT COALESCE(MAX(id), 0) FROM validators").await?;
+        let mut written = 0;
+        for chunk in rows.chunks(INSERT_ROWS) {
+            // A row that moved on by its owner's word keeps its status.
+            let statement = format!(
+                "INSERT INTO validators (pubkey, id, ceremony_id, owner, cluster_pubkey, status, deposit_data, \
+                 operators, created_at_ms, updated_at_ms) VALUES {} ON CONFLICT (pubkey) DO UPDATE SET \
+                 status = CASE WHEN validators.status = 'Incomplete' THEN excluded.status ELSE validators.status END, \
+                 deposit_data = excluded.deposit_data, operators = excluded.operators, \
+                 updated_at_ms = excluded.updated_at_ms WHERE validators.ceremony_id = excluded.ceremony_id",
+                value_lists(chunk.len(), 10)
+            );
+            let mut query = sqlx::query(&statement);
+            for row in chunk {
+                query = query
+                    .bind(row.pubkey.clone())
+                    .bind(next_id)
+                    .bind(row.ceremony_id.clone())
+                    .bind(row.owner.clone())
+                    .bind(row.cluster_pubkey.clone())
+                    .bind(row.status.clone())
+                    .bind(row.deposit_data.clone())
+                    .bind(row.operators.clone())
+                    .bind(row.created_at_ms)
+                    .bind(row.updated_at_ms);
+                next_id += 1;
+            }
+            written += query.execute(&mut *self.tx).await?.rows_affected();
+        }
+        Ok(written)
+    }
+}

@@ -1,0 +1,107 @@
+//! Login with a wallet (EIP-4361).
+
+use super::extract::ApiJson;
+use crate::auth::session::{self, Owner};
+use crate::auth::siwe::{Expected, Message, SiweError};
+use crate::hex::address_key;
+use crate::limits;
+use crate::problem::{ApiResult, Problem};
+use crate::state::AppState;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::Json;
+use cluster_crypto::ethereum::{personal_message_digest, recover, RecoverableSignature};
+use rand_core::{OsRng, RngCore};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// What a wallet's message must contain.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct NonceAnswer {
+    /// Goes into the message; good for one login.
+    pub nonce: String,
+    /// Unix milliseconds.
+    pub expires_at_ms: u64,
+    /// Chain id that the message must name.
+    pub chain_id: u64,
+    /// Origins that the message's domain and URI may name.
+    pub origins: Vec<String>,
+}
+
+/// A signed login message.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LoginCall {
+    /// The exact EIP-4361 text.
+    pub message: String,
+    /// `personal_sign` of it: 65 bytes, 0x hex.
+    pub signature: String,
+}
+
+/// A session.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct LoginAnswer {
+    /// Sent back as `Authorization: Bearer <token>`.
+    pub token: String,
+    /// The address that the session belongs to, checksummed.
+    pub owner: String,
+    /// Unix milliseconds.
+    pub expires_at_ms: u64,
+}
+
+impl From<SiweError> for Problem {
+    fn from(error: SiweError) -> Self {
+        Problem::invalid(error.field, error.detail)
+    }
+}
+
+/// Gives a nonce for one login within five minutes.
+#[utoipa::path(post, path = "/v1/auth/nonce", tag = "login",
+    responses((status = 200, body = NonceAnswer), (status = 429, body = Problem)))]
+pub async fn nonce(State(state): State<AppState>) -> ApiResult<Json<NonceAnswer>> {
+    let mut random = [0u8; 16];
+    OsRng.fill_bytes(&mut random);
+    let nonce = hex::encode(random);
+    let now_ms = state.clock.now_ms();
+    let expires_at_ms = now_ms + limits::LOGIN_NONCE_TTL_MS;
+    if !state.store.add_login_nonce(&nonce, now_ms, expires_at_ms, limits::LOGIN_NONCES).await? {
+        return Err(Problem::too_many("Too many logins are under way; try again in a minute."));
+    }
+    let origins = state.origins.iter().map(ToString::to_string).collect();
+    Ok(Json(NonceAnswer { nonce, expires_at_ms, chain_id: state.network.chain_id(), origins }))
+}
+
+/// Exchanges a signed EIP-4361 message for a session of 24 hours.
+#[utoipa::path(post, path = "/v1/auth/login", tag = "login", request_body = LoginCall,
+    responses((status = 200, body = LoginAnswer), (status = 401, body = Problem), (status = 422, body = Problem)))]
+pub async fn login(State(state): State<AppState>, ApiJson(call): ApiJson<LoginCall>) -> ApiResult<Json<LoginAnswer>> {
+    let now_ms = state.clock.now_ms();
+    let message = Message::parse(&call.message)?;
+    message.check(Expected { origins: &state.origins, chain_id: state.network.chain_id(), now_ms })?;
+    let not_signed = || Problem::unauthorized("The message was not signed by its address.").with_field("signature");
+    let signature = cluster_core::encoding::from_hex::<65>(&call.signature)
+        .ok()
+        .and_then(|bytes| RecoverableSignature::from_bytes(&bytes).ok())
+        .ok_or_else(|| Problem::invalid("signature", "The signature must be 65 bytes in 0x hex."))?;
+    let signer = recover(&personal_message_digest(call.message.as_bytes()), &signature).map_err(|_| not_signed())?;
+    if signer != message.address {
+        return Err(not_signed());
+    }
+    // Last: only a login that is right in every other way uses the nonce up, and it does so exactly once.
+    let mut write = state.store.write().await?;
+    if !write.consume_login_nonce(&message.nonce, now_ms).await? {
+        let detail = "The nonce is unknown, used or expired; get a new one.";
+        return Err(Problem::unauthorized(detail).with_field("nonce"));
+    }
+    let session = session::create(&mut write, &address_key(&signer), now_ms).await?;
+    write.commit().await?;
+    Ok(Json(LoginAnswer { token: session.token, owner: signer.to_string(), expires_at_ms: session.expires_at_ms }))
+}
+
+/// Ends the session.
+#[utoipa::path(post, path = "/v1/auth/logout", tag = "login", security(("session" = [])),
+    responses((status = 204), (status = 401, body = Problem)))]
+pub async fn logout(State(state): State<AppState>, owner: Owner) -> ApiResult<StatusCode> {
+    owner.log_out(&state).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

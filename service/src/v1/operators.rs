@@ -1,0 +1,84 @@
+//! Operators of the registry: public, like the registry.
+
+use super::extract::{ApiQuery, Page, PageQuery};
+use crate::problem::{ApiResult, Problem};
+use crate::state::AppState;
+use axum::extract::{Path, State};
+use axum::Json;
+use cluster_core::committee::OperatorId;
+use cluster_core::encoding::to_hex;
+use cluster_core::registry::{OperatorEntry, Registry};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+/// One operator.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Operator {
+    /// Id in the registry.
+    pub operator_id: u32,
+    /// Name for people.
+    pub name: String,
+    /// Identity key: 33 bytes, 0x hex.
+    pub public_key: String,
+    /// Wallet, checksummed.
+    pub owner: Option<String>,
+    /// Verified by the network's administrators.
+    pub verified: bool,
+    /// Run on behalf of the DAO.
+    pub from_dao: bool,
+    /// Fee in gwei per validator and block.
+    pub fee_gwei: Option<u64>,
+}
+
+impl From<OperatorEntry> for Operator {
+    fn from(entry: OperatorEntry) -> Self {
+        Self {
+            operator_id: entry.id.0,
+            public_key: to_hex(&entry.public_key.to_bytes()),
+            owner: entry.owner.map(|owner| owner.to_string()),
+            name: entry.name,
+            verified: entry.verified,
+            from_dao: entry.from_dao,
+            fee_gwei: entry.fee_gwei,
+        }
+    }
+}
+
+/// Conditions of the list.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct OperatorQuery {
+    /// Part of the name, whatever its case.
+    pub name: Option<String>,
+    /// Only verified ones, or only others.
+    pub verified: Option<bool>,
+}
+
+/// Lists operators, ascending by id.
+#[utoipa::path(get, path = "/v1/operators", tag = "operators", params(PageQuery, OperatorQuery),
+    responses((status = 200, body = Page<Operator>), (status = 422, body = Problem)))]
+pub async fn list(
+    State(state): State<AppState>,
+    ApiQuery(page): ApiQuery<PageQuery>,
+    ApiQuery(query): ApiQuery<OperatorQuery>,
+) -> ApiResult<Json<Page<Operator>>> {
+    let (limit, after) = (page.limit()?, page.position(0)?);
+    let name = query.name.unwrap_or_default().to_lowercase();
+    let rows = state.registry.operators().into_iter().filter(|entry| {
+        i64::from(entry.id.0) > after
+            && entry.name.to_lowercase().contains(&name)
+            && query.verified.is_none_or(|verified| entry.verified == verified)
+    });
+    let rows: Vec<OperatorEntry> = rows.take(usize::try_from(limit).unwrap_or(0) + 1).collect();
+    Page::cut(rows, limit, |entry| i64::from(entry.id.0), |entry| Ok(entry.into())).map(Json)
+}
+
+/// Shows one operator.
+#[utoipa::path(get, path = "/v1/operators/{operator_id}", tag = "operators",
+    params(("operator_id" = u32, Path)),
+    responses((status = 200, body = Operator), (status = 404, body = Problem)))]
+pub async fn get(State(state): State<AppState>, Path(id): Path<String>) -> ApiResult<Json<Operator>> {
+    let id = id.parse().map_err(|_| Problem::invalid("operator_id", "An operator id is a number."))?;
+    let entry = state.registry.operator(OperatorId(id));
+    entry.map(|entry| Json(entry.into())).ok_or_else(|| Problem::not_found("The registry has no such operator."))
+}
