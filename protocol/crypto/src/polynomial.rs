@@ -103,6 +103,12 @@ impl SecretVector {
         Ok(())
     }
 
+    /// `k` zeros: the start of a sum.
+    #[must_use]
+    pub fn zero(k: usize) -> Self {
+        Self(vec![Scalar::zero(); k])
+    }
+
     /// 32 big-endian bytes per scalar.
     #[must_use]
     pub fn to_bytes(&self) -> Secret<Vec<u8>> {

@@ -1,4 +1,5 @@
-//! Single curve operations, for the benches alone: what the protocols would cost if arithmetic were all there is.
+//! Single curve operations, for benches and tests alone: what the protocols would cost if arithmetic were all
+//! there is, and points that no honest code makes.
 
 use std::hint::black_box;
 
@@ -122,4 +123,40 @@ impl Operands {
     pub fn g2_msm_128(&self) {
         black_box(G2::msm(&self.g2_points, &self.short_scalars, 128));
     }
+}
+
+/// Hashes a message to G2 under any domain tag: 192 bytes, uncompressed. For the vectors of RFC 9380.
+#[must_use]
+pub fn hash_to_g2(message: &[u8], domain: &[u8]) -> [u8; 192] {
+    G2::hash(message, domain).to_affine().serialize()
+}
+
+/// A compressed point of G1's curve, in the subgroup or not, as 96 uncompressed bytes.
+#[must_use]
+pub fn g1_uncompress(bytes: &[u8; 48]) -> Option<[u8; 96]> {
+    G1Affine::uncompress(bytes).map(|point| point.serialize())
+}
+
+/// A compressed point of G2's curve, in the subgroup or not, as 192 uncompressed bytes.
+#[must_use]
+pub fn g2_uncompress(bytes: &[u8; 96]) -> Option<[u8; 192]> {
+    G2Affine::uncompress(bytes).map(|point| point.serialize())
+}
+
+/// The sum of two points of G1's curve, uncompressed.
+#[must_use]
+pub fn g1_sum(a: &[u8; 96], b: &[u8; 96]) -> Option<[u8; 96]> {
+    Some(G1Affine::sum(&[G1Affine::deserialize(a)?, G1Affine::deserialize(b)?]).serialize())
+}
+
+/// The sum of two points of G2's curve, uncompressed.
+#[must_use]
+pub fn g2_sum(a: &[u8; 192], b: &[u8; 192]) -> Option<[u8; 192]> {
+    Some(G2Affine::sum(&[G2Affine::deserialize(a)?, G2Affine::deserialize(b)?]).serialize())
+}
+
+/// The opposite of a point of G2's curve, uncompressed.
+#[must_use]
+pub fn g2_negate(a: &[u8; 192]) -> Option<[u8; 192]> {
+    Some(G2Affine::deserialize(a)?.negate().serialize())
 }
