@@ -11,9 +11,8 @@
 //!
 //! A reveal for an ephemeral point E opens everything ever sealed to the receiver under E. A malicious dealer
 //! could announce as its own the E of another dealing, of an older ceremony or of a published envelope, send garbage, and
-//! have the honest receiver's complaint decrypt the original. A dealing must therefore carry a proof that
-//! the dealer knows the discrete logarithm of E ([`prove_ephemeral`]), and a receiver must refuse the dealing, not
-//! complain, when [`verify_ephemeral`] is false.
+//! have the honest receiver's complaint decrypt the original. A dealing must therefore carry a signature by E itself over
+//! ceremony and dealer, and a receiver must refuse a dealing without it, not complain.
 
 use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::Aes128Gcm;
@@ -29,12 +28,11 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::bls;
 use crate::hash::TaggedHash;
 use crate::hex_bytes::fixed_bytes;
-use crate::identity::{PublicKey, SecretKey, Signature};
+use crate::identity::{PublicKey, SecretKey};
 use crate::polynomial::{SecretVector, VectorError, SCALAR_BYTES};
 
 const VECTOR_LABEL: &[u8] = b"cluster-crypto/sealed-vector/1";
 const ENVELOPE_LABEL: &[u8] = b"cluster-crypto/envelope/1";
-const EPHEMERAL_LABEL: &str = "cluster-crypto/ephemeral/1";
 const REVEAL_LABEL: &str = "cluster-crypto/reveal/1";
 const REVEAL_NONCE_LABEL: &[u8] = b"cluster-crypto/reveal-nonce/1";
 
@@ -143,22 +141,6 @@ impl DealContext<'_> {
     }
 }
 
-/// Proves, by a signature, that the dealer owns its ephemeral key and uses it in this ceremony.
-#[must_use]
-pub fn prove_ephemeral(ephemeral: &SecretKey, ceremony_id: &[u8; 32], dealer: u32) -> Signature {
-    ephemeral.sign(&ephemeral_statement(ceremony_id, dealer))
-}
-
-/// Whether the dealer owns its ephemeral key. Must hold before any [`reveal`] for that key.
-#[must_use]
-pub fn verify_ephemeral(ephemeral: &PublicKey, ceremony_id: &[u8; 32], dealer: u32, proof: &Signature) -> bool {
-    ephemeral.verify(&ephemeral_statement(ceremony_id, dealer), proof).is_ok()
-}
-
-fn ephemeral_statement(ceremony_id: &[u8; 32], dealer: u32) -> [u8; 32] {
-    TaggedHash::new(EPHEMERAL_LABEL).bytes(ceremony_id).u64(u64::from(dealer)).finish()
-}
-
 /// Seals the shares of one receiver: 32 bytes per share and a tag.
 ///
 /// The key comes from the Diffie-Hellman point through HKDF-SHA256 with label, context and both public keys,
@@ -248,7 +230,8 @@ impl Reveal {
 
 fixed_bytes!(Reveal, REVEAL_BYTES);
 
-/// Reveals what a vector was sealed with. Only after [`verify_ephemeral`]: see the top of this module.
+/// Reveals what a vector was sealed with. Only for an ephemeral key whose owner is known: see the top of this
+/// module.
 #[must_use]
 pub fn reveal(
     receiver: &SecretKey,
