@@ -1,1 +1,28 @@
-//! Skeleton.
+//! Protocol types and the sans-IO machines of Cluster Node.
+//!
+//! Nothing here performs IO, reads a clock, draws hidden randomness or logs: time and randomness are
+//! arguments, effects are returned values.
+//!
+//! | module | what it is for |
+//! | --- | --- |
+//! | [`request`], [`eip712`] | what an owner asks for, and every check on it |
+//! | [`ceremony`], [`committee`], [`network`], [`registry`] | who and where |
+//! | [`deposit`] | deposit containers, roots, domain, launchpad file |
+//! | [`certificate`], [`directory`] | the result of a ceremony and its offline verification |
+//! | [`encoding`] | the one binary encoding |
+
+pub mod ceremony;
+pub mod certificate;
+pub mod committee;
+pub mod deposit;
+pub mod directory;
+pub mod dkg;
+pub mod eip712;
+pub mod encoding;
+pub mod machine;
+pub mod network;
+pub mod registry;
+pub mod request;
+#[cfg(feature = "simulation")]
+pub mod simulation;
+pub mod verdict;

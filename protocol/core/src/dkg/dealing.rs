@@ -7,6 +7,7 @@ use cluster_crypto::{
     hash::TaggedHash,
     identity,
     polynomial::{Polynomials, SecretVector},
+    proof::KnowledgeProof,
     seal::{self, DealContext, OpenError},
     SecretSeed, ShareIndex,
 };
@@ -18,7 +19,7 @@ use super::{
     context::Context,
     message::{Body, Dealing, Qualified, Signed},
 };
-use crate::committee::OperatorId;
+use crate::{ceremony::CeremonyId, committee::OperatorId};
 
 /// Bytes of one share in a sealed vector.
 const SHARE_BYTES: usize = 32;
@@ -87,10 +88,10 @@ pub(super) fn derived_rng(seed: &SecretSeed, purpose: &str, inputs: &[&[u8]]) ->
 }
 
 /// What a proof of knowledge of dealer `dealer` is bound to.
-pub(super) fn proof_context(context: &Context, dealer: OperatorId) -> [u8; 32] {
+pub(super) fn proof_context(chain_id: u64, ceremony_id: &CeremonyId, dealer: OperatorId) -> [u8; 32] {
     TaggedHash::new("cluster-node/dkg/knowledge/1")
-        .u64(context.chain_id())
-        .bytes(&context.ceremony_id().0)
+        .u64(chain_id)
+        .bytes(&ceremony_id.0)
         .u64(u64::from(dealer.0))
         .finish()
 }
@@ -137,19 +138,13 @@ impl Dealer {
     /// DKG 2.1 to 2.3: the dealing, with the commits that this operator holds at this moment.
     pub(super) fn deal(&self, context: &Context, seed: &SecretSeed, commits_seen: Vec<Option<[u8; 32]>>) -> Dealing {
         let ceremony = context.ceremony_id();
-        let mut rng = derived_rng(seed, "proof", &[&ceremony.0]);
-        let proof =
-            self.polynomials.prove_knowledge(&proof_context(context, self.me), &self.commitments, &mut rng);
+        let proof = self.prove(context.chain_id(), &ceremony, seed);
         let ephemeral = self.ephemeral.public_key();
         let sealed = context
             .committee()
             .ids()
-            .filter_map(|receiver| {
-                let key = context.committee().public_key(receiver)?;
-                let shares = self.polynomials.shares_for(context.index_of(receiver)?);
-                let bound = DealContext { ceremony_id: &ceremony.0, dealer: self.me.0, receiver: receiver.0 };
-                Some(serde_bytes::ByteBuf::from(seal::seal_vector(&self.ephemeral, &key, bound, &shares)))
-            })
+            .filter_map(|receiver| self.seal(context, receiver, context.index_of(receiver)?))
+            .map(serde_bytes::ByteBuf::from)
             .collect();
         Dealing {
             salt: self.salt,
@@ -160,6 +155,22 @@ impl Dealer {
             sealed,
             commits_seen,
         }
+    }
+
+    /// DKG 2.2: knowledge of the constant terms, for this ceremony and dealer only. The nonce differs with the
+    /// ceremony, since two proofs with one nonce would give the secrets away.
+    pub(super) fn prove(&self, chain_id: u64, ceremony_id: &CeremonyId, seed: &SecretSeed) -> KnowledgeProof {
+        let bound = proof_context(chain_id, ceremony_id, self.me);
+        let mut rng = derived_rng(seed, "proof", &[&bound]);
+        self.polynomials.prove_knowledge(&bound, &self.commitments, &mut rng)
+    }
+
+    /// Seals the shares of `index` to `receiver`.
+    pub(super) fn seal(&self, context: &Context, receiver: OperatorId, index: ShareIndex) -> Option<Vec<u8>> {
+        let ceremony = context.ceremony_id();
+        let key = context.committee().public_key(receiver)?;
+        let bound = DealContext { ceremony_id: &ceremony.0, dealer: self.me.0, receiver: receiver.0 };
+        Some(seal::seal_vector(&self.ephemeral, &key, bound, &self.polynomials.shares_for(index)))
     }
 }
 
@@ -227,13 +238,14 @@ pub(super) fn check(context: &Context, dealer: OperatorId, dealing: &Dealing) ->
         .map_err(|_| DealingFault::Ephemeral)?;
     let commitments = Commitments::from_bytes(&dealing.commitments, context.k(), context.threshold())
         .map_err(DealingFault::Commitments)?;
-    if !commitments.verify_knowledge(&proof_context(context, dealer), &dealing.proof) {
+    let bound = proof_context(context.chain_id(), &context.ceremony_id(), dealer);
+    if !commitments.verify_knowledge(&bound, &dealing.proof) {
         return Err(DealingFault::Knowledge);
     }
     Ok(commitments)
 }
 
-/// DKG 4.2: the dealers of `candidates` whose commit at least f+1 other dealings of the set had seen.
+/// DKG 4.2: the dealers of `candidates` whose commit at least f+1 dealings of the set list as seen.
 ///
 /// Of f+1 dealers at least one is honest, so such a dealer was bound to its polynomials before it could know all the
 /// others'. Removing a dealer can make another one untimely; the set shrinks until nothing changes, and the result
@@ -259,7 +271,7 @@ pub(super) fn timely<'a>(
     }
 }
 
-/// How many other dealings of `set` list the commit that `held` opens.
+/// How many dealings of `set` list the commit that `held` opens.
 fn witnesses(
     context: &Context,
     dealer: OperatorId,
@@ -269,9 +281,8 @@ fn witnesses(
     let (Some(index), Some(dealing)) = (context.index_of(dealer), held.dealing()) else { return 0 };
     let commit = dealing.commit(context, dealer);
     let position = usize::from(index.get() - 1);
-    set.iter()
-        .filter(|(other, _)| **other != dealer)
-        .filter_map(|(_, other)| other.dealing()?.commits_seen.get(position).copied().flatten())
+    set.values()
+        .filter_map(|other| other.dealing()?.commits_seen.get(position).copied().flatten())
         .filter(|seen| *seen == commit)
         .count()
 }

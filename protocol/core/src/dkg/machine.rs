@@ -82,6 +82,8 @@ pub struct Machine {
     /// This operator's own messages, for those who missed them.
     pub(super) mine: Vec<Arc<Signed>>,
     pub(super) commits: BTreeMap<OperatorId, Arc<Signed>>,
+    /// The commits that other operators say they hold.
+    pub(super) reports: BTreeMap<OperatorId, u16>,
     pub(super) dealings: BTreeMap<OperatorId, Held>,
     /// Dealings that others hold and this operator does not.
     pub(super) refs: BTreeMap<OperatorId, DealingRef>,
@@ -203,6 +205,7 @@ impl Machine {
             dealer: None,
             mine: Vec::new(),
             commits: BTreeMap::new(),
+            reports: BTreeMap::new(),
             dealings: BTreeMap::new(),
             refs: BTreeMap::new(),
             echoes: BTreeMap::new(),
@@ -328,6 +331,7 @@ impl Machine {
             self.outputs.push_back(Output::Persist(Record::Deadline { now }));
             self.overdue = true;
             self.advance(now);
+            self.retry.next = now;
         }
         if now >= self.retry.next {
             self.ask(now);
@@ -367,9 +371,15 @@ impl Machine {
         self.halted || self.passive
     }
 
-    // DKG 2: reveal when all have committed, or when time is up and a quorum has.
+    /// DKG 1.4: reveal when all have committed; or, when time is up, as soon as a quorum holds the same commits.
+    ///
+    /// What an operator holds only grows, and two quorums share an honest operator, so the lists in honest dealings
+    /// contain each other: however messages were lost, the smallest of them is a set of dealers that all support.
     fn deal(&mut self, now: Time) -> bool {
-        let ready = self.commits.len() == self.context.n() || (self.overdue && self.commits.len() >= self.context.t());
+        let mine = self.commits.keys().fold(0, |mask, operator| mask | self.context.bit(*operator));
+        let agreeing = 1 + self.reports.values().filter(|mask| **mask == mine).count();
+        let ready = self.commits.len() == self.context.n()
+            || (self.overdue && self.commits.len() >= self.context.t() && agreeing >= self.context.t());
         let Some(dealer) = self.dealer.as_ref().filter(|_| ready && !self.idle()) else { return false };
         let seen = self
             .context

@@ -3,6 +3,8 @@
 //! The protocol is `docs/spec/dkg.md`; the code names its numbered steps. [`Machine`] is the whole of it without
 //! any IO; a driver brings it messages and the time.
 
+#[cfg(feature = "simulation")]
+mod adversary;
 mod agreement;
 mod certify;
 mod context;
@@ -21,6 +23,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "simulation")]
+pub use adversary::{Adversary, Behaviour, Emission};
 pub use context::Context;
 pub use dealing::DealingFault;
 pub use evidence::{Culprit, CulpritKind, Evidence, EvidenceError};

@@ -15,6 +15,7 @@ use super::{
     },
     output::{Output, Record},
     signing::PARTIAL_BYTES,
+    Step,
 };
 use crate::{
     committee::OperatorId,
@@ -33,7 +34,10 @@ impl Machine {
         }
         let before = self.outputs.len();
         let verdict = match &message {
-            Message::Want(inventory) => return self.answer(now, from, inventory),
+            Message::Want(inventory) => {
+                self.take_report(from, inventory.commits);
+                self.answer(now, from, inventory)
+            }
             Message::Deliver(signed) if signed.from != from => Verdict::Fault(FaultReason::Impersonation),
             Message::Deliver(signed) => self.take(signed),
             Message::Relay(relayed) => self.take_relayed(relayed),
@@ -47,6 +51,15 @@ impl Machine {
             self.advance(now);
         }
         verdict
+    }
+
+    /// DKG 1.4: an honest operator's list only grows; anything else is not taken up, so it cannot fill the journal.
+    fn take_report(&mut self, from: OperatorId, commits: u16) {
+        let known = self.reports.get(&from).copied().unwrap_or(0);
+        if self.step == Step::Commit && commits != known && commits & known == known {
+            self.reports.insert(from, commits);
+            self.changed = true;
+        }
     }
 
     /// A relayer answers for signatures, not for what others signed.
