@@ -117,7 +117,7 @@ pub struct Report {
 /// certificate is incomplete.
 pub fn verify_directory_files(
     certificate_json: &str,
-    deposit_files: &[(String, String)],
+    deposit_files: &[(&str, &str)],
     registry: Option<&dyn Registry>,
     rng: &mut impl CryptoRngCore,
 ) -> Result<Report, DirectoryError> {
@@ -141,12 +141,12 @@ pub fn verify_directory_files(
         operators: verified.committee.ids().collect(),
         validators: certificate.transcript.validators.len(),
         readiness: verified.readiness,
-        deposit_files: deposit_files.iter().map(|(name, _)| name.clone()).collect(),
+        deposit_files: deposit_files.iter().map(|(name, _)| (*name).to_owned()).collect(),
         registry_checked: registry.is_some(),
     })
 }
 
-fn compare_deposits(expected: &[DepositDataJson], files: &[(String, String)]) -> Result<(), DirectoryError> {
+fn compare_deposits(expected: &[DepositDataJson], files: &[(&str, &str)]) -> Result<(), DirectoryError> {
     let mut remaining = expected.iter();
     let mut found = 0;
     for (file, text) in files {
@@ -154,7 +154,11 @@ fn compare_deposits(expected: &[DepositDataJson], files: &[(String, String)]) ->
             found += 1;
             // Entries beyond the last validator are counted, and reported below.
             let Some(expected) = remaining.next() else { continue };
-            entry.compare(expected).map_err(|error| DirectoryError::Entry { file: file.clone(), position, error })?;
+            entry.compare(expected).map_err(|error| DirectoryError::Entry {
+                file: (*file).to_owned(),
+                position,
+                error,
+            })?;
         }
     }
     if found != expected.len() {
