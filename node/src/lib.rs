@@ -1,3 +1,28 @@
-//! Skeleton.
+//! The node: operator and gateway roles, their store, command line and configuration.
+//!
+//! | module | what it is for |
+//! | --- | --- |
+//! | [`operator`], [`driver`] | the operator role: ceremonies, one thread each |
+//! | [`gateway`] | the gateway role: requests in, certificates out |
+//! | [`network`] | the mesh: one task owns the swarm |
+//! | [`store`] | the database; the only user of sled |
+//! | [`config`], [`keys`], [`registry_file`] | what a node reads at start |
+//! | [`service_client`] | calls to the Cluster Node Service |
+//! | [`http`], [`metrics`], [`telemetry`] | what a node shows of itself |
+//! | [`evidence`] | proofs against operators, for anybody to check |
+//! | [`cli`] | the command line |
 
+pub mod cli;
+pub mod config;
+pub mod driver;
+pub mod evidence;
+pub mod gateway;
+pub mod http;
+pub mod keys;
+pub mod metrics;
 pub mod network;
+pub mod operator;
+pub mod registry_file;
+pub mod service_client;
+pub mod store;
+pub mod telemetry;

@@ -1,0 +1,113 @@
+//! Following a ceremony at the service as its owner: log in (EIP-4361), poll, save the result.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{bail, Context};
+use cluster_core::ceremony::CeremonyId;
+use cluster_core::certificate::Certificate;
+use cluster_core::encoding::to_hex;
+use cluster_core::request::Request;
+use cluster_crypto::ethereum::{personal_message_digest, WalletKey};
+use rand_core::OsRng;
+use reqwest::Method;
+use serde_json::{json, Value};
+use time::format_description::well_known::Rfc3339;
+use time::OffsetDateTime;
+
+use crate::service_client::{CallError, ServiceClient};
+
+const POLL: Duration = Duration::from_millis(500);
+
+/// Waits until the ceremony is ready (or aborted), showing each change, and writes `deposit_data-*.json` and
+/// `certificate.json` into `out`.
+pub(super) async fn until_ready(
+    client: &ServiceClient,
+    wallet: &WalletKey,
+    request: &Request,
+    out: &Path,
+    patience: Duration,
+) -> anyhow::Result<ExitCode> {
+    let ceremony_id = request.ceremony_id();
+    let token = log_in(client, wallet, request.chain_id).await?;
+    let give_up = Instant::now() + patience;
+    let mut shown = String::new();
+    loop {
+        let path = format!("/v1/ceremonies/{ceremony_id}");
+        let status = match client.owner_call::<Value>(Method::GET, &path, None, Some(&token)).await {
+            Ok(ceremony) => word(&ceremony, "status"),
+            // Not there yet, or the service is restarting: both pass.
+            Err(CallError::Refused { status: 404, .. } | CallError::Transient { .. }) => String::new(),
+            Err(error) => return Err(error.into()),
+        };
+        if status != shown && !status.is_empty() {
+            println!("ceremony {}: {status}", ceremony_id.short());
+            shown.clone_from(&status);
+        }
+        match status.as_str() {
+            "ready" => break,
+            "aborted" | "failed" => bail!("the ceremony was aborted; GET {path} at the service names the culprits"),
+            _ if Instant::now() >= give_up && status == "incomplete" => {
+                println!("some operators have not confirmed their shares yet; do not deposit before they have");
+                save(client, &token, ceremony_id, out).await?;
+                return Ok(ExitCode::FAILURE);
+            }
+            _ if Instant::now() >= give_up => {
+                bail!("the ceremony is not ready after {} s; it goes on, run the same command again to follow it", patience.as_secs())
+            }
+            _ => tokio::time::sleep(POLL).await,
+        }
+    }
+    save(client, &token, ceremony_id, out).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Certificate and deposit data, verified here before they are written: the service is not trusted.
+async fn save(client: &ServiceClient, token: &str, ceremony_id: CeremonyId, out: &Path) -> anyhow::Result<()> {
+    let path = format!("/v1/ceremonies/{ceremony_id}/certificate");
+    let certificate: Certificate = client.owner_call(Method::GET, &path, None, Some(token)).await?;
+    if certificate.ceremony_id != ceremony_id {
+        bail!("the service sent the certificate of another ceremony, {}", certificate.ceremony_id);
+    }
+    certificate.verify(None, &mut OsRng).context("the service sent a certificate that does not verify")?;
+    std::fs::create_dir_all(out).with_context(|| format!("{} cannot be made", out.display()))?;
+    let created_s = u64::try_from(OffsetDateTime::now_utc().unix_timestamp()).unwrap_or(0);
+    let deposit_file = out.join(Certificate::deposit_data_file_name(created_s));
+    let certificate_file = out.join("certificate.json");
+    write(&deposit_file, &serde_json::to_string_pretty(&certificate.deposit_data())?)?;
+    write(&certificate_file, &serde_json::to_string(&certificate)?)?;
+    println!("wrote {} and {}", deposit_file.display(), certificate_file.display());
+    println!("check them again at any time: cluster-node verify {}", out.display());
+    Ok(())
+}
+
+/// EIP-4361: the wallet signs a text that names the site, the chain and a nonce of the service.
+async fn log_in(client: &ServiceClient, wallet: &WalletKey, chain_id: u64) -> anyhow::Result<String> {
+    let answer: Value = client.owner_call(Method::POST, "/v1/auth/nonce", Some(json!({})), None).await?;
+    let nonce = word(&answer, "nonce");
+    let base = client.base();
+    let domain = base.split_once("://").map_or(base, |(_, rest)| rest.split('/').next().unwrap_or(rest));
+    let issued_at = OffsetDateTime::now_utc().format(&Rfc3339)?;
+    let message = format!(
+        "{domain} wants you to sign in with your Ethereum account:\n{}\n\nFollow the request for validators.\n\n\
+         URI: {base}\nVersion: 1\nChain ID: {chain_id}\nNonce: {nonce}\nIssued At: {issued_at}",
+        wallet.address()
+    );
+    let signature = to_hex(&wallet.sign_digest(&personal_message_digest(message.as_bytes())).to_bytes());
+    let body = json!({ "message": message, "signature": signature });
+    let session: Value = client.owner_call(Method::POST, "/v1/auth/login", Some(body), None).await.context("login refused")?;
+    let token = word(&session, "token");
+    if token.is_empty() {
+        bail!("the service answered the login without a token");
+    }
+    Ok(token)
+}
+
+fn word(value: &Value, field: &str) -> String {
+    value.get(field).and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    std::fs::write(path, text).with_context(|| format!("{} cannot be written", path.display()))
+}

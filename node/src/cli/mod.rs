@@ -1,0 +1,157 @@
+//! The command line.
+
+mod follow;
+mod keygen;
+mod preflight;
+mod request;
+mod run;
+mod verify;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::{self, ConfigError, Overrides};
+
+/// Distributed validator node: generates validator keys that no single machine ever holds.
+#[derive(Debug, Parser)]
+#[command(name = "cluster-node", version, about, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run an operator: take part in key generation.
+    Operator(RunArgs),
+    /// Run a gateway: carry requests from the service to operators and certificates back. Holds no key shares.
+    Gateway(GatewayArgs),
+    /// Make the key of an operator or gateway.
+    Keygen(keygen::KeygenArgs),
+    /// Check deposit data and certificate of a ceremony, offline.
+    Verify(verify::VerifyArgs),
+    /// Sign and submit a request for validators as their owner.
+    Request(request::RequestArgs),
+    /// Find out which operators of a committee are reachable and fit, before a ceremony.
+    Preflight(preflight::PreflightArgs),
+    /// Print a documented configuration file.
+    Config(ConfigArgs),
+}
+
+#[derive(Debug, Args)]
+struct ConfigArgs {
+    /// Whose configuration.
+    #[arg(value_enum)]
+    role: Role,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Role {
+    /// An operator's.
+    Operator,
+    /// A gateway's.
+    Gateway,
+}
+
+/// Flags of both roles. A flag overrides the environment, which overrides the file.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct RunArgs {
+    /// Configuration file (TOML); `cluster-node config operator|gateway` prints one.
+    #[arg(long, env = "CLUSTER_NODE_CONFIG")]
+    config: Option<PathBuf>,
+    /// Folder of the database [field data_dir].
+    #[arg(long)]
+    data_dir: Option<String>,
+    /// Registry of the network [field registry_file].
+    #[arg(long)]
+    registry: Option<String>,
+    /// Encrypted key file [field identity.key_file].
+    #[arg(long)]
+    key_file: Option<String>,
+    /// File with the key file's password [field identity.password_file].
+    #[arg(long)]
+    password_file: Option<String>,
+    /// Multiaddress to listen on; may be given several times [field mesh.listen].
+    #[arg(long)]
+    listen: Vec<String>,
+    /// Multiaddress under which others reach this node; may be given several times [field mesh.external_addresses].
+    #[arg(long)]
+    external_address: Vec<String>,
+    /// Address of metrics and health, empty for none [field http.listen].
+    #[arg(long)]
+    http: Option<String>,
+    /// Shape of log lines, text or json [field log.format].
+    #[arg(long)]
+    log_format: Option<String>,
+    /// Level or directives of logs [field log.filter].
+    #[arg(long)]
+    log_filter: Option<String>,
+    /// Any other field: section.field=value.
+    #[arg(long = "set", value_name = "FIELD=VALUE")]
+    set: Vec<String>,
+}
+
+impl RunArgs {
+    pub(crate) fn overrides(&self) -> Result<Overrides, ConfigError> {
+        let mut flags = Overrides::default();
+        for text in &self.set {
+            flags.set(text)?;
+        }
+        flags.field("data_dir", self.data_dir.clone());
+        flags.field("registry_file", self.registry.clone());
+        flags.field("identity.key_file", self.key_file.clone());
+        flags.field("identity.password_file", self.password_file.clone());
+        flags.list("mesh.listen", &self.listen);
+        flags.list("mesh.external_addresses", &self.external_address);
+        flags.field("http.listen", self.http.clone());
+        flags.field("log.format", self.log_format.clone());
+        flags.field("log.filter", self.log_filter.clone());
+        Ok(flags)
+    }
+}
+
+#[derive(Clone, Debug, Default, Args)]
+struct GatewayArgs {
+    #[command(flatten)]
+    run: RunArgs,
+    /// Base URL of the Cluster Node Service [field service.url].
+    #[arg(long)]
+    service: Option<String>,
+}
+
+impl GatewayArgs {
+    fn overrides(&self) -> Result<Overrides, ConfigError> {
+        let mut flags = self.run.overrides()?;
+        flags.field("service.url", self.service.clone());
+        Ok(flags)
+    }
+}
+
+/// Runs the command; what it returns is the process's exit code.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.command {
+        Command::Operator(args) => run::operator(&args),
+        Command::Gateway(args) => run::gateway(&args),
+        Command::Keygen(args) => keygen::run(&args),
+        Command::Verify(args) => verify::run(&args),
+        Command::Request(args) => request::run(&args),
+        Command::Preflight(args) => preflight::run(&args),
+        Command::Config(args) => {
+            print!("{}", match args.role {
+                Role::Operator => config::OPERATOR_EXAMPLE,
+                Role::Gateway => config::GATEWAY_EXAMPLE,
+            });
+            Ok(ExitCode::SUCCESS)
+        }
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! `cluster-node preflight`: who of a committee is fit for a ceremony, before one is paid for.
+
+use std::collections::HashSet;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{bail, Context};
+use clap::Args;
+use cluster_core::committee::{check_ids, OperatorId};
+use cluster_core::registry::Registry;
+use cluster_net::info::{Info, Role};
+use futures::future::join_all;
+
+use super::RunArgs;
+use crate::config::{self, OperatorConfig};
+use crate::network::{Client, Network};
+use crate::operator::{network_config, Loaded};
+use crate::registry_file::ReloadableRegistry;
+use crate::service_client::now_ms;
+use crate::{keys, telemetry};
+
+/// Beyond this, deadlines of requests are judged differently by different operators.
+const MAX_SKEW_MS: u64 = 5_000;
+
+#[derive(Debug, Args)]
+pub(super) struct PreflightArgs {
+    #[command(flatten)]
+    run: RunArgs,
+    /// The committee: operator ids separated by commas.
+    #[arg(long, value_delimiter = ',', required = true)]
+    operators: Vec<OperatorId>,
+    /// Seconds to wait for each operator.
+    #[arg(long, default_value_t = 10)]
+    timeout_s: u64,
+}
+
+struct Finding {
+    operator: OperatorId,
+    name: String,
+    answer: Result<Answer, String>,
+}
+
+struct Answer {
+    info: Info,
+    round_trip: Duration,
+    skew_ms: i64,
+    problems: Vec<String>,
+}
+
+pub(super) fn run(args: &PreflightArgs) -> anyhow::Result<ExitCode> {
+    let mut flags = args.run.overrides()?;
+    if args.run.log_filter.is_none() {
+        flags.field("log.filter", Some("error"));
+    }
+    if args.run.listen.is_empty() {
+        // The node itself may be running on its own ports.
+        flags.list("mesh.listen", &["/ip4/0.0.0.0/udp/0/quic-v1".into(), "/ip4/0.0.0.0/tcp/0".into()]);
+    }
+    let config: OperatorConfig = config::load(args.run.config.as_deref(), &flags)?;
+    telemetry::init(&config.log)?;
+    check_ids(&args.operators).context("operators")?;
+    let registry = Arc::new(ReloadableRegistry::open(&config.registry_file)?);
+    if let Some(unknown) = args.operators.iter().find(|id| registry.operator(**id).is_none()) {
+        bail!("operators: operator {unknown} is not in {}", config.registry_file.display());
+    }
+    let identity = keys::load_identity(&config.identity)?;
+    let loaded = Loaded { identity, network: registry.network(), registry: registry.clone(), reloadable: Some(registry) };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let findings = runtime.block_on(ask_all(&config, &loaded, &args.operators, Duration::from_secs(args.timeout_s)))?;
+    Ok(print_table(&findings))
+}
+
+async fn ask_all(config: &OperatorConfig, loaded: &Loaded, operators: &[OperatorId], patience: Duration) -> anyhow::Result<Vec<Finding>> {
+    let public_key = loaded.identity.public_key();
+    let own = loaded.registry.operators().into_iter().find(|entry| entry.public_key == public_key);
+    let is_gateway = loaded.registry.gateways().iter().any(|entry| entry.public_key == public_key);
+    if own.is_none() && !is_gateway {
+        bail!("the key {public_key} is neither an operator's nor a gateway's in {}; peers would refuse it", config.registry_file.display());
+    }
+    let role = if own.is_some() { Role::Operator } else { Role::Gateway };
+    let mut network = network_config(loaded, role, &config.mesh)?;
+    network.use_relay = false;
+    let (client, mut events) = Network::start(network).await?;
+    // Nothing is answered here; whoever asks is told so by the dropped responder and asks the real node.
+    let drain = tokio::spawn(async move { while events.next().await.is_some() {} });
+    let others: Vec<OperatorId> = operators.iter().copied().filter(|id| own.as_ref().map(|entry| entry.id) != Some(*id)).collect();
+    client.keep(others.iter().filter_map(|id| client.peer_of(*id)).collect()).await;
+    let findings = join_all(others.iter().map(|id| ask(&client, loaded, *id, patience))).await;
+    client.shutdown().await;
+    drain.abort();
+    Ok(findings)
+}
+
+async fn ask(client: &Client, loaded: &Loaded, operator: OperatorId, patience: Duration) -> Finding {
+    let name = loaded.registry.operator(operator).map(|entry| entry.name).unwrap_or_default();
+    let answer = match client.peer_of(operator) {
+        None => Err("its registered key cannot be dialled; ask its operator to register a valid key".to_owned()),
+        Some(peer) => {
+            if client.wait_connected(peer, patience).await {
+                let before = now_ms();
+                let began = Instant::now();
+                match client.info(peer).await {
+                    Ok(info) => Ok(judge(client, info, before, began.elapsed())),
+                    Err(error) => Err(format!("connected, but no answer: {error}")),
+                }
+            } else {
+                Err("not reachable; its node is down, its port is closed, or its registered addresses are old".to_owned())
+            }
+        }
+    };
+    Finding { operator, name, answer }
+}
+
+fn judge(client: &Client, info: Info, asked_at_ms: u64, round_trip: Duration) -> Answer {
+    let half = u64::try_from(round_trip.as_millis() / 2).unwrap_or(u64::MAX);
+    let here = asked_at_ms.saturating_add(half);
+    let skew_ms = i64::try_from(info.clock_ms).unwrap_or(i64::MAX) - i64::try_from(here).unwrap_or(i64::MAX);
+    let mut problems = Vec::new();
+    let mut own = client.local_info();
+    // A gateway asks on behalf of operators; what counts is dkg.
+    own.role = Role::Operator;
+    if let Err(mismatch) = own.ceremony_version(&info) {
+        problems.push(mismatch.to_string());
+    }
+    if info.role != Role::Operator {
+        problems.push(format!("it runs as {}; start `cluster-node operator` with this key", info.role));
+    }
+    if skew_ms.unsigned_abs() > MAX_SKEW_MS {
+        problems.push(format!("its clock differs by {} s; run a time service (NTP) on both sides", skew_ms / 1000));
+    }
+    Answer { info, round_trip, skew_ms, problems }
+}
+
+fn print_table(findings: &[Finding]) -> ExitCode {
+    println!("{:<9} {:<20} {:<9} {:<10} {:>8} {:>9} {:>5}  capabilities", "operator", "name", "state", "version", "rtt ms", "clock ms", "open");
+    let mut unfit = HashSet::new();
+    for finding in findings {
+        let (id, name) = (finding.operator, &finding.name);
+        match &finding.answer {
+            Ok(answer) => {
+                let state = if answer.problems.is_empty() { "fit" } else { "NOT FIT" };
+                let info = &answer.info;
+                println!(
+                    "{id:<9} {name:<20} {state:<9} {:<10} {:>8} {:>9} {:>5}  {}",
+                    shown(&info.version),
+                    answer.round_trip.as_millis(),
+                    answer.skew_ms,
+                    info.open_ceremonies,
+                    info.capabilities.iter().map(|text| shown(text)).collect::<Vec<_>>().join(", ")
+                );
+                if !answer.problems.is_empty() {
+                    unfit.insert(id);
+                }
+            }
+            Err(_) => {
+                println!("{id:<9} {name:<20} {:<9} {:<10} {:>8} {:>9} {:>5}", "NO ANSWER", "-", "-", "-", "-");
+                unfit.insert(id);
+            }
+        }
+    }
+    for finding in findings {
+        match &finding.answer {
+            Ok(answer) => answer.problems.iter().for_each(|problem| println!("operator {}: {problem}", finding.operator)),
+            Err(problem) => println!("operator {}: {problem}", finding.operator),
+        }
+    }
+    if unfit.is_empty() {
+        println!("all {} operators are fit for a ceremony", findings.len());
+        return ExitCode::SUCCESS;
+    }
+    println!("{} of {} operators are not fit; a ceremony now would stay incomplete or fail", unfit.len(), findings.len());
+    ExitCode::FAILURE
+}
+
+/// What a peer claims reaches a terminal without control characters.
+fn shown(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(40).collect()
+}

@@ -1,0 +1,393 @@
+//! The operator role: takes part in ceremonies.
+//!
+//! One task reads the mesh's events and answers peers; whatever blocks (signatures, disk) runs elsewhere, in bounded
+//! numbers. Ceremonies live in [`crate::driver`].
+
+mod answers;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use cluster_core::ceremony::CeremonyId;
+use cluster_core::committee::OperatorId;
+use cluster_core::encoding::{decode, encode};
+use cluster_core::network::Network as Chain;
+use cluster_core::registry::Registry;
+use cluster_core::request::RequestRules;
+use cluster_crypto::identity;
+use cluster_net::info::Role;
+use libp2p::{Multiaddr, PeerId};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::{ConfigError, OperatorConfig, Validate};
+use crate::driver::{results, Ceremonies, CrashSwitch, Hooks, Outbound, Parts, Publisher};
+use crate::http::{Readiness, Server};
+use crate::keys::{self, KeyError};
+use crate::metrics::Metrics;
+use crate::network::{Client, Network, NetworkConfig, StartError};
+use crate::registry_file::{RegistryFileError, ReloadableRegistry};
+use crate::store::{CeremonyState, Store, StoreError, Table};
+
+/// How long a killed operator's database may take to be released.
+const RELEASE_PATIENCE: Duration = Duration::from_secs(10);
+/// A remembered list of a peer's addresses.
+const ADDRESSES_LIMIT: usize = 16 * 1024;
+
+/// Why a node does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// Configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Key or password.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// Registry.
+    #[error(transparent)]
+    Registry(#[from] RegistryFileError),
+    /// Database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Mesh.
+    #[error(transparent)]
+    Network(#[from] StartError),
+    /// HTTP.
+    #[error("cannot listen on {address} for HTTP: {reason}")]
+    Http {
+        /// The address.
+        address: SocketAddr,
+        /// The system's words.
+        reason: String,
+    },
+    /// The key is not the one of an operator.
+    #[error("the key {public_key} is not that of an operator in {registry}; add the entry that `cluster-node keygen` printed")]
+    NotAnOperator {
+        /// Our key.
+        public_key: identity::PublicKey,
+        /// The registry file.
+        registry: String,
+    },
+    /// The key is not the one of a gateway.
+    #[error("the key {public_key} is not that of a gateway in {registry}; add the entry that `cluster-node keygen --role gateway` printed")]
+    NotAGateway {
+        /// Our key.
+        public_key: identity::PublicKey,
+        /// The registry file.
+        registry: String,
+    },
+    /// The service's URL.
+    #[error("{0}")]
+    Service(#[from] crate::service_client::CallError),
+}
+
+/// What a node holds once its files were read.
+#[derive(Clone)]
+pub struct Loaded {
+    /// The node's key.
+    pub identity: identity::SecretKey,
+    /// The chain that the registry is for.
+    pub network: Chain,
+    /// Who is who.
+    pub registry: Arc<dyn Registry>,
+    /// The same, when it came from a file and can be read again.
+    pub reloadable: Option<Arc<ReloadableRegistry>>,
+}
+
+/// Bytes, messages and ceremonies of an operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OperatorStats {
+    /// Registry number.
+    pub operator_id: OperatorId,
+    /// Bytes sent by the node's own protocols, frames included.
+    pub bytes_sent: u64,
+    /// Messages sent by the node's own protocols.
+    pub messages_sent: u64,
+    /// Ceremonies under way.
+    pub open_ceremonies: usize,
+}
+
+/// Starts an operator from its configuration: reads key and registry, then [`start_with`].
+pub async fn start(config: OperatorConfig, hooks: Hooks) -> Result<RunningOperator, NodeError> {
+    config.validate()?;
+    let registry = Arc::new(ReloadableRegistry::open(&config.registry_file)?);
+    let key_config = config.identity.clone();
+    // The key derivation takes most of a second.
+    let identity = run_blocking(move || keys::load_identity(&key_config)).await?;
+    let loaded = Loaded { identity, network: registry.network(), registry: registry.clone(), reloadable: Some(registry) };
+    start_with(config, loaded, hooks).await
+}
+
+/// Starts an operator with a key and registry from elsewhere.
+pub async fn start_with(config: OperatorConfig, loaded: Loaded, hooks: Hooks) -> Result<RunningOperator, NodeError> {
+    let public_key = loaded.identity.public_key();
+    let entry = loaded.registry.operators().into_iter().find(|entry| entry.public_key == public_key);
+    let me = entry.map(|entry| entry.id).ok_or_else(|| NodeError::NotAnOperator {
+        public_key,
+        registry: config.registry_file.display().to_string(),
+    })?;
+    let (data_dir, identity) = (config.data_dir.clone(), loaded.identity.clone());
+    let store = run_blocking(move || Store::open(&data_dir, &identity).map(Arc::new)).await?;
+
+    let mut network = network_config(&loaded, Role::Operator, &config.mesh)?;
+    network.remembered = remembered(&store);
+    network.transport = hooks.transport;
+    network.faults = hooks.faults.clone();
+    let (client, events) = Network::start(network).await?;
+
+    let metrics = Metrics::new();
+    let (stop, tasks, crashed) = (CancellationToken::new(), TaskTracker::new(), CancellationToken::new());
+    let retry_max = Duration::from_millis(config.ceremony.retry_max_ms);
+    let ceremonies = Ceremonies::new(Parts {
+        me,
+        identity: loaded.identity.clone(),
+        registry: loaded.registry.clone(),
+        rules: RequestRules {
+            network: loaded.network,
+            max_validators: config.ceremony.max_validators,
+            max_deadline_ahead_s: config.ceremony.max_deadline_s,
+        },
+        timing: config.ceremony.timing(),
+        max_open: config.ceremony.max_open,
+        data_dir: config.data_dir.clone(),
+        store: Arc::clone(&store),
+        outbound: Outbound::new(client.clone(), metrics.clone(), retry_max, stop.clone(), tasks.clone()),
+        publisher: Publisher::start(client.clone(), stop.clone(), &tasks),
+        client: client.clone(),
+        metrics: metrics.clone(),
+        crash: CrashSwitch::new(hooks.crash_at, crashed.clone(), &config.data_dir),
+        hooks,
+        stop: stop.clone(),
+    });
+    let readiness = Readiness::default();
+    let http = match config.http.address()? {
+        Some(address) => Some(start_http(address, &metrics, &readiness, axum::Router::new(), &stop).await?),
+        None => None,
+    };
+    let resumed = ceremonies.clone();
+    run_blocking(move || resumed.restore()).await?;
+    let answers = answers::Answers::new(me, ceremonies.clone(), client.clone(), Arc::clone(&store), metrics.clone(), stop.clone(), tasks.clone());
+    tasks.spawn(answers.run(events));
+    readiness.set(true);
+    tracing::info!(operator_id = me.0, peer_id = %client.local_peer_id(), network = %loaded.network, "operator {me} is running");
+    Ok(RunningOperator { me, client, ceremonies, store, metrics, readiness, http, stop, crashed, tasks, loaded })
+}
+
+/// A running operator. Dropping it leaves the operator running; end it with [`RunningOperator::shutdown`] or
+/// [`RunningOperator::kill`].
+pub struct RunningOperator {
+    me: OperatorId,
+    client: Client,
+    ceremonies: Ceremonies,
+    store: Arc<Store>,
+    metrics: Metrics,
+    readiness: Readiness,
+    http: Option<Server>,
+    stop: CancellationToken,
+    crashed: CancellationToken,
+    tasks: TaskTracker,
+    loaded: Loaded,
+}
+
+impl std::fmt::Debug for RunningOperator {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "RunningOperator({})", self.me)
+    }
+}
+
+impl RunningOperator {
+    /// Registry number.
+    #[must_use]
+    pub fn operator_id(&self) -> OperatorId {
+        self.me
+    }
+
+    /// The mesh.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Addresses under which others reach this operator, each with its peer id.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<Multiaddr> {
+        with_peer_id(&self.client)
+    }
+
+    /// Where HTTP listens.
+    #[must_use]
+    pub fn http_address(&self) -> Option<SocketAddr> {
+        self.http.as_ref().map(|server| server.address)
+    }
+
+    /// Metrics.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Bytes, messages and ceremonies since the start.
+    #[must_use]
+    pub fn stats(&self) -> OperatorStats {
+        let stats = self.client.stats();
+        OperatorStats {
+            operator_id: self.me,
+            bytes_sent: stats.bytes_sent(),
+            messages_sent: stats.messages_sent(),
+            open_ceremonies: self.ceremonies.open_count(),
+        }
+    }
+
+    /// Where a ceremony stands here; `None` when it is unknown.
+    pub fn ceremony_state(&self, ceremony_id: CeremonyId) -> Result<Option<CeremonyState>, StoreError> {
+        Ok(self.store.ceremony(ceremony_id)?.map(|entry| entry.state))
+    }
+
+    /// What a ceremony ended with here, so far.
+    pub fn result(&self, ceremony_id: CeremonyId) -> Result<Option<results::StoredResult>, StoreError> {
+        results::read(&self.store, ceremony_id)
+    }
+
+    /// Resolves when [`Hooks::crash_at`] fired; call [`RunningOperator::kill`] then.
+    pub async fn crashed(&self) {
+        self.crashed.cancelled().await;
+    }
+
+    /// Reads the registry file again.
+    pub async fn reload_registry(&self) -> Result<(), RegistryFileError> {
+        reload(&self.loaded, &self.client).await
+    }
+
+    /// Stops accepting, lets what is being written finish, closes connections and database.
+    pub async fn shutdown(self) {
+        tracing::info!(operator_id = self.me.0, "operator {} is stopping", self.me);
+        self.end().await;
+    }
+
+    /// Dies as a process would: nothing more is written or sent from this moment on. Returns when the database's lock is
+    /// free, so that the operator can be started again.
+    pub async fn kill(self) {
+        self.store.close();
+        if let Some(server) = &self.http {
+            server.abort();
+        }
+        self.end().await;
+    }
+
+    async fn end(self) {
+        let Self { client, ceremonies, store, readiness, http, stop, tasks, .. } = self;
+        readiness.set(false);
+        stop.cancel();
+        tasks.close();
+        if let Some(server) = http {
+            server.finish().await;
+        }
+        client.shutdown().await;
+        tasks.wait().await;
+        // A machine in the middle of a computation ends it first.
+        let joined = tokio::task::spawn_blocking(move || ceremonies.join()).await;
+        if joined.is_err() {
+            tracing::error!("the threads of ceremonies did not end cleanly");
+        }
+        release(store).await;
+    }
+}
+
+/// The mesh's configuration from a role's.
+pub(crate) fn network_config(loaded: &Loaded, role: Role, mesh: &crate::config::MeshConfig) -> Result<NetworkConfig, ConfigError> {
+    let mut config = NetworkConfig::new(loaded.identity.clone(), role, loaded.network.chain_id(), loaded.registry.clone());
+    config.listen = addresses("mesh.listen", &mesh.listen)?;
+    config.external = addresses("mesh.external_addresses", &mesh.external_addresses)?;
+    config.bootstrap = addresses("mesh.bootstrap", &mesh.bootstrap)?;
+    config.use_relay = mesh.use_relay;
+    Ok(config)
+}
+
+fn addresses(field: &'static str, texts: &[String]) -> Result<Vec<Multiaddr>, ConfigError> {
+    let parse = |text: &String| {
+        text.parse().map_err(|error| ConfigError::Value { field, reason: format!("`{text}` is not a multiaddress: {error}") })
+    };
+    texts.iter().map(parse).collect()
+}
+
+pub(crate) async fn start_http(
+    address: SocketAddr,
+    metrics: &Metrics,
+    readiness: &Readiness,
+    routes: axum::Router,
+    stop: &CancellationToken,
+) -> Result<Server, NodeError> {
+    Server::start(address, metrics.clone(), readiness.clone(), routes, stop.clone())
+        .await
+        .map_err(|error| NodeError::Http { address, reason: error.to_string() })
+}
+
+pub(crate) async fn reload(loaded: &Loaded, client: &Client) -> Result<(), RegistryFileError> {
+    if let Some(registry) = loaded.reloadable.clone() {
+        // A panic in the reader leaves the old content in place.
+        if let Ok(read) = tokio::task::spawn_blocking(move || registry.reload()).await {
+            read?;
+        }
+        client.registry_changed().await;
+    }
+    Ok(())
+}
+
+pub(crate) fn with_peer_id(client: &Client) -> Vec<Multiaddr> {
+    let peer = libp2p::multiaddr::Protocol::P2p(client.local_peer_id());
+    client.addresses().into_iter().map(|address| address.with(peer.clone())).collect()
+}
+
+/// Addresses of peers that worked before.
+pub(crate) fn remembered(store: &Store) -> Vec<(PeerId, Multiaddr)> {
+    let mut found = Vec::new();
+    // Damaged or outdated entries are hints that are lost, nothing more.
+    for (key, value) in store.entries(Table::Peers).flatten() {
+        let Ok(peer) = PeerId::from_bytes(&key) else { continue };
+        let texts: Vec<String> = decode(&value, ADDRESSES_LIMIT).unwrap_or_default();
+        found.extend(texts.iter().filter_map(|text| text.parse().ok()).map(|address| (peer, address)));
+    }
+    found
+}
+
+/// Remembers one more address of a peer, the newest first.
+pub(crate) fn remember(store: &Store, peer: PeerId, address: &Multiaddr) -> Result<(), StoreError> {
+    let key = peer.to_bytes();
+    let held = store.get(Table::Peers, &key)?.and_then(|bytes| decode::<Vec<String>>(&bytes, ADDRESSES_LIMIT).ok());
+    let mut texts = held.unwrap_or_default();
+    let text = address.to_string();
+    texts.retain(|held| *held != text);
+    texts.insert(0, text);
+    texts.truncate(cluster_net::limits::ADDRESSES_PER_PEER);
+    store.put(Table::Peers, &key, &encode(&texts))
+}
+
+/// Flushes and waits until the last reference to the database is gone, so that its lock is free.
+pub(crate) async fn release(store: Arc<Store>) {
+    let flushed = Arc::clone(&store);
+    let _ = tokio::task::spawn_blocking(move || flushed.flush()).await;
+    let weak = Arc::downgrade(&store);
+    // Dropping sled's handle joins its own threads.
+    let _ = tokio::task::spawn_blocking(move || drop(store)).await;
+    let give_up = Instant::now() + RELEASE_PATIENCE;
+    while weak.strong_count() > 0 && Instant::now() < give_up {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    if weak.strong_count() > 0 {
+        tracing::warn!("the database is still in use by a task that does not end");
+    }
+}
+
+pub(crate) async fn run_blocking<T, E>(work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, NodeError>
+where
+    T: Send + 'static,
+    E: Send + 'static,
+    NodeError: From<E>,
+{
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done.map_err(NodeError::from),
+        // The pool refuses work only while the runtime shuts down; a panic inside was reported by its hook.
+        Err(_) => Err(StoreError::Closed.into()),
+    }
+}
