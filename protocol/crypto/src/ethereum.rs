@@ -77,11 +77,7 @@ impl Address {
         let lower = hex::encode(self.0);
         let digest = keccak256(lower.as_bytes());
         let upper_at = |i: usize| (digest[i / 2] >> (4 * (1 - i % 2))) & 8 != 0;
-        lower
-            .chars()
-            .enumerate()
-            .map(|(i, c)| if upper_at(i) { c.to_ascii_uppercase() } else { c })
-            .collect()
+        lower.chars().enumerate().map(|(i, c)| if upper_at(i) { c.to_ascii_uppercase() } else { c }).collect()
     }
 }
 

@@ -3,10 +3,11 @@
 //! # Points outside the subgroup
 //!
 //! Commitments are read with an on-curve check only; membership in the subgroup of order r costs a hundred
-//! times more and is checked once, for sums over dealers ([`Commitments::check_subgroup`]). Until then a point
-//! may be P + T with T of an order that divides the cofactor. [`Commitments::verify_shares`] and
-//! [`Commitments::verify_knowledge`] therefore multiply their final equation by the effective cofactor: they judge P and
-//! ignore T. That makes their verdict the same for every judge whatever randomisers it draws, which blame needs.
+//! times more and is checked once, for sums over dealers ([`Commitments::check_subgroup`]). Until then a
+//! point may be P + T with T of an order that divides the cofactor. [`Commitments::verify_shares`] and
+//! [`Commitments::verify_knowledge`] therefore multiply their final equation by the effective cofactor: they
+//! judge P and ignore T. That makes their verdict the same for every judge whatever randomisers it draws,
+//! which blame needs.
 
 use rand_core::CryptoRngCore;
 
@@ -128,8 +129,8 @@ impl Commitments {
     /// Adds the commitments of several dealers, point by point.
     ///
     /// # Errors
-    /// [`CommitmentError::Shape`] for none or for different shapes, [`CommitmentError::Identity`] where points
-    /// cancel out.
+    /// [`CommitmentError::Shape`] for none or for different shapes, [`CommitmentError::Identity`] where
+    /// points cancel out.
     pub fn sum(dealers: &[&Self]) -> Result<Self, CommitmentError> {
         let (first, others) = dealers.split_first().ok_or(CommitmentError::Shape)?;
         let same_shape = |other: &&Self| other.threshold == first.threshold && other.points.len() == first.points.len();
@@ -158,13 +159,14 @@ impl Commitments {
         curve::all_in_g1(&self.points, rng)
     }
 
-    /// Whether all K shares of the receiver at `index` match: share_k * G equals polynomial k evaluated at the index in
-    /// the exponent.
+    /// Whether all K shares of the receiver at `index` match: share_k * G equals polynomial k evaluated at
+    /// the index in the exponent.
     ///
-    /// One equation instead of K: with independent non-zero 128-bit coefficients drawn here, after commitments
-    /// and shares are fixed, a vector with any wrong share passes with probability at most 2^-128 (small
-    /// exponents test: Bellare, Garay, Rabin, EUROCRYPT 1998; the test is sound in a group of prime order,
-    /// into which the final multiplication by the cofactor leads). A single share needs no coefficient.
+    /// One equation instead of K: with independent non-zero 128-bit coefficients drawn here, after
+    /// commitments and shares are fixed, a vector with any wrong share passes with probability at most 2^-128
+    /// (small exponents test: Bellare, Garay, Rabin, EUROCRYPT 1998; the test is sound in a group of prime
+    /// order, into which the final multiplication by the cofactor leads). A single share needs no
+    /// coefficient.
     ///
     /// False when the number of shares is not K, or K is zero.
     #[must_use]
@@ -199,8 +201,8 @@ impl Commitments {
 
     /// The K public keys of the share at `index`. Call [`Commitments::check_subgroup`] first.
     ///
-    /// In the sum of a ceremony with an honest dealer a share key is the identity with negligible probability;
-    /// such a key verifies nothing and is refused when read back.
+    /// In the sum of a ceremony with an honest dealer a share key is the identity with negligible
+    /// probability; such a key verifies nothing and is refused when read back.
     #[must_use]
     pub fn share_keys(&self, index: ShareIndex) -> Vec<bls::PublicKey> {
         self.evaluate(index).into_iter().map(bls::PublicKey).collect()

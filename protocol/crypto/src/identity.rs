@@ -114,16 +114,14 @@ impl PublicKey {
     /// Checks a signature over a 32-byte digest.
     ///
     /// # Errors
-    /// [`IdentityError::Signature`] when it does not match, or when s is in the upper half, so that nobody can
-    /// turn a signature into a second one.
+    /// [`IdentityError::Signature`] when it does not match, or when s is in the upper half, so that nobody
+    /// can turn a signature into a second one.
     pub fn verify(&self, digest: &[u8; 32], signature: &Signature) -> Result<(), IdentityError> {
         let signature = EcdsaSignature::from_slice(&signature.0).map_err(|_| IdentityError::Signature)?;
         if signature.normalize_s().is_some() {
             return Err(IdentityError::Signature);
         }
-        VerifyingKey::from(&self.point)
-            .verify_prehash(digest, &signature)
-            .map_err(|_| IdentityError::Signature)
+        VerifyingKey::from(&self.point).verify_prehash(digest, &signature).map_err(|_| IdentityError::Signature)
     }
 
     pub(crate) fn from_point(point: k256::PublicKey) -> Self {

@@ -176,8 +176,8 @@ impl Keystore {
     /// Decrypts the secret.
     ///
     /// # Errors
-    /// [`KeystoreError::WrongPassword`], or what is unsupported, malformed or beyond the limits. The limits are
-    /// checked before memory or time is spent.
+    /// [`KeystoreError::WrongPassword`], or what is unsupported, malformed or beyond the limits. The limits
+    /// are checked before memory or time is spent.
     pub fn decrypt(&self, password: &str) -> Result<Secret<Vec<u8>>, KeystoreError> {
         if self.version != 4 {
             return Err(KeystoreError::Version { version: self.version });

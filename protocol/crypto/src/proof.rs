@@ -20,13 +20,14 @@ pub const PROOF_BYTES: usize = 80;
 /// For A_k = a_k * G the prover sends R = w * G and z = w + sum of e_k * a_k, where e_k is a 128-bit hash of
 /// context, digest of all commitments, R and k; the verifier checks z * G = R + sum of e_k * A_k.
 ///
-/// Soundness: the challenges are independent and come after all A_k and R are fixed. A prover that answers two
-/// challenge vectors that differ in one place alone reveals the witness of that place, so one that succeeds with
-/// probability noticeably above 2^-128 per hash query knows every a_k. This is the batch Schnorr
-/// identification of Gennaro, Leigh, Sundaram and Yerazunis ("Batching Schnorr Identification Scheme with
-/// Applications to Privacy-Preserving Authorization and Low-Bandwidth Communication Devices", ASIACRYPT 2004),
-/// with independent challenges in place of powers of one, made non-interactive by Fiat and Shamir's transform
-/// over everything in the statement. The context binds the proof to ceremony and dealer: it cannot be replayed.
+/// Soundness: the challenges are independent and come after all A_k and R are fixed. A prover that answers
+/// two challenge vectors that differ in one place alone reveals the witness of that place, so one that
+/// succeeds with probability noticeably above 2^-128 per hash query knows every a_k. This is the batch
+/// Schnorr identification of Gennaro, Leigh, Sundaram and Yerazunis ("Batching Schnorr Identification Scheme
+/// with Applications to Privacy-Preserving Authorization and Low-Bandwidth Communication Devices", ASIACRYPT
+/// 2004), with independent challenges in place of powers of one, made non-interactive by Fiat and Shamir's
+/// transform over everything in the statement. The context binds the proof to ceremony and dealer: it cannot
+/// be replayed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct KnowledgeProof {
     nonce: G1Affine,
@@ -124,14 +125,12 @@ fn hedged_nonce(
 
 /// The K challenges of 128 bits, little-endian, one after the other.
 fn challenges(context: &[u8; 32], digest: &[u8; 32], nonce: &G1Affine, k: usize) -> Vec<u8> {
-    let seed = TaggedHash::new("cluster-crypto/knowledge/1")
-        .bytes(context)
-        .bytes(digest)
-        .bytes(&nonce.compress())
-        .finish();
+    let seed =
+        TaggedHash::new("cluster-crypto/knowledge/1").bytes(context).bytes(digest).bytes(&nonce.compress()).finish();
     let mut challenges = Vec::with_capacity(k * RANDOMISER_BYTES);
     for position in 0..k {
-        let challenge = TaggedHash::new("cluster-crypto/knowledge-challenge/1").bytes(&seed).u64(position as u64).finish();
+        let challenge =
+            TaggedHash::new("cluster-crypto/knowledge-challenge/1").bytes(&seed).u64(position as u64).finish();
         challenges.extend_from_slice(&challenge[..RANDOMISER_BYTES]);
     }
     challenges

@@ -3,16 +3,17 @@
 //! Two formats:
 //!
 //! * A **sealed vector** carries the K shares from one dealer to one receiver inside a ceremony. When it does
-//!   not open, or its shares are wrong, the receiver publishes a [`Reveal`]: the Diffie-Hellman point with a proof that it is
-//!   the right one. Anyone can then open the vector and see who lied.
+//!   not open, or its shares are wrong, the receiver publishes a [`Reveal`]: the Diffie-Hellman point with a
+//!   proof that it is the right one. Anyone can then open the vector and see who lied.
 //! * An **envelope** of 93 bytes carries one share of one validator to its operator, for the contracts.
 //!
 //! # A reveal is safe only for an ephemeral key whose owner is known
 //!
 //! A reveal for an ephemeral point E opens everything ever sealed to the receiver under E. A malicious dealer
-//! could announce as its own the E of another dealing, of an older ceremony or of a published envelope, send garbage, and
-//! have the honest receiver's complaint decrypt the original. A dealing must therefore carry a signature by E itself over
-//! ceremony and dealer, and a receiver must refuse a dealing without it, not complain.
+//! could announce as its own the E of another dealing, of an older ceremony or of a published envelope, send
+//! garbage, and have the honest receiver's complaint decrypt the original. A dealing must therefore carry a
+//! signature by E itself over ceremony and dealer, and a receiver must refuse a dealing without it, not
+//! complain.
 
 use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::Aes128Gcm;
@@ -144,15 +145,20 @@ impl DealContext<'_> {
 /// Seals the shares of one receiver: 32 bytes per share and a tag.
 ///
 /// The key comes from the Diffie-Hellman point through HKDF-SHA256 with label, context and both public keys,
-/// and serves for this one message, hence the zero nonce. The ephemeral key must be fresh for each dealing; one serves all
-/// receivers of the dealing.
+/// and serves for this one message, hence the zero nonce. The ephemeral key must be fresh for each dealing;
+/// one serves all receivers of the dealing.
 #[must_use]
-pub fn seal_vector(ephemeral: &SecretKey, receiver: &PublicKey, ctx: DealContext<'_>, shares: &SecretVector) -> Vec<u8> {
+pub fn seal_vector(
+    ephemeral: &SecretKey,
+    receiver: &PublicKey,
+    ctx: DealContext<'_>,
+    shares: &SecretVector,
+) -> Vec<u8> {
     let point = Zeroizing::new(ecdh(ephemeral, receiver));
     let cipher = vector_cipher(&point, &ephemeral.public_key(), receiver, ctx);
-    let sealed = shares.to_bytes().expose(|plaintext| {
-        cipher.encrypt(&Default::default(), Payload { msg: plaintext, aad: &ctx.to_bytes() })
-    });
+    let sealed = shares
+        .to_bytes()
+        .expose(|plaintext| cipher.encrypt(&Default::default(), Payload { msg: plaintext, aad: &ctx.to_bytes() }));
     // The cipher refuses only messages of 256 GB and more; nothing would open under the empty answer.
     sealed.unwrap_or_default()
 }
@@ -172,13 +178,13 @@ pub fn open_vector(
     open_with_point(&point, ephemeral, &receiver.public_key(), ctx, sealed, k)
 }
 
-/// The Diffie-Hellman point of a receiver's key and a dealer's ephemeral key, with a Chaum-Pedersen proof that the
-/// receiver's key and the point have the same discrete logarithm to the bases G and E.
+/// The Diffie-Hellman point of a receiver's key and a dealer's ephemeral key, with a Chaum-Pedersen proof
+/// that the receiver's key and the point have the same discrete logarithm to the bases G and E.
 ///
-/// With R the receiver's key, E the ephemeral key, P the point and x the secret: the receiver sends P,
-/// c = H(context, R, E, P, wG, wE) and z = w + cx; the verifier recomputes c from zG - cR and zE - cP. Both
-/// equations hold for a P other than xE only if c takes the one value that w fixed before c was known: probability 2^-256
-/// per hash query. (Chaum, Pedersen, "Wallet Databases with Observers", CRYPTO 1992.)
+/// With R the receiver's key, E the ephemeral key, P the point and x the secret: the receiver sends P, c =
+/// H(context, R, E, P, wG, wE) and z = w + cx; the verifier recomputes c from zG - cR and zE - cP. Both
+/// equations hold for a P other than xE only if c takes the one value that w fixed before c was known:
+/// probability 2^-256 per hash query. (Chaum, Pedersen, "Wallet Databases with Observers", CRYPTO 1992.)
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Reveal {
     point: PublicKey,
@@ -249,8 +255,8 @@ pub fn reveal(
 
 /// Judges a complaint: opens a sealed vector with a revealed point.
 ///
-/// The outer error says that the reveal itself is false and the receiver at fault. The inner result is what the receiver
-/// saw: an error there, or shares that do not match the commitments, put the dealer at fault.
+/// The outer error says that the reveal itself is false and the receiver at fault. The inner result is what
+/// the receiver saw: an error there, or shares that do not match the commitments, put the dealer at fault.
 ///
 /// # Errors
 /// [`RevealError::Proof`] when the proof is false.
@@ -350,8 +356,8 @@ pub fn seal_envelopes(
 /// Opens an envelope.
 ///
 /// # Errors
-/// An ephemeral key that is no point, a wrong tag (other operator, validator or ceremony, or changed bytes), a share
-/// that is no key.
+/// An ephemeral key that is no point, a wrong tag (other operator, validator or ceremony, or changed bytes),
+/// a share that is no key.
 pub fn open_envelope(
     receiver: &SecretKey,
     ctx: EnvelopeContext<'_>,
@@ -391,7 +397,12 @@ fn open_with_point(
     Ok(SecretVector::from_bytes(&plaintext, k)?)
 }
 
-fn vector_cipher(point: &[u8; 64], ephemeral: &PublicKey, receiver: &PublicKey, ctx: DealContext<'_>) -> ChaCha20Poly1305 {
+fn vector_cipher(
+    point: &[u8; 64],
+    ephemeral: &PublicKey,
+    receiver: &PublicKey,
+    ctx: DealContext<'_>,
+) -> ChaCha20Poly1305 {
     let mut key = chacha20poly1305::Key::default();
     expand(point, &[VECTOR_LABEL, &ctx.to_bytes(), &ephemeral.to_bytes(), &receiver.to_bytes()], &mut key);
     let cipher = ChaCha20Poly1305::new(&key);

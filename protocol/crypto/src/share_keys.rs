@@ -28,8 +28,8 @@ pub enum BadShareKey {
 ///
 /// All validators are combined with independent non-zero 64-bit coefficients, drawn here, after the keys are
 /// fixed. The keys are in a group of prime order by their type, so a false batch passes with probability at
-/// most 2^-64, once per attempt. Costs n+1 multi-scalar multiplications and (n+1-t) t multiplications. False when the
-/// lists do not have matching lengths; true for no validators.
+/// most 2^-64, once per attempt. Costs n+1 multi-scalar multiplications and (n+1-t) t multiplications. False
+/// when the lists do not have matching lengths; true for no validators.
 #[must_use]
 pub fn verify_share_keys(
     threshold: Threshold,
@@ -49,8 +49,8 @@ pub fn verify_share_keys(
     fits(threshold, Some(&group), &shares, None)
 }
 
-/// Which key of one validator does not fit the others. With one wrong key among n+1 the answer is exact, since two
-/// polynomials of degree t-1 agree in at most t-1 of the n = t+f points.
+/// Which key of one validator does not fit the others. With one wrong key among n+1 the answer is exact,
+/// since two polynomials of degree t-1 agree in at most t-1 of the n = t+f points.
 #[must_use]
 pub fn find_bad_share_key(threshold: Threshold, validator: &PublicKey, share_keys: &[PublicKey]) -> BadShareKey {
     if share_keys.len() != threshold.n() {
@@ -68,8 +68,8 @@ pub fn find_bad_share_key(threshold: Threshold, validator: &PublicKey, share_key
     ShareIndex::all(threshold).find(without).map_or(BadShareKey::Several, BadShareKey::Share)
 }
 
-/// Whether the points fit one polynomial of degree t-1: the first t shares determine it, the others and the group key
-/// must lie on it. One share may be left out, and so may the group key.
+/// Whether the points fit one polynomial of degree t-1: the first t shares determine it, the others and the
+/// group key must lie on it. One share may be left out, and so may the group key.
 fn fits(threshold: Threshold, group: Option<&G1>, shares: &[G1], left_out: Option<ShareIndex>) -> bool {
     let used = ShareIndex::all(threshold).zip(shares).filter(|(index, _)| Some(*index) != left_out);
     let points: Vec<(u8, &G1)> = used.map(|(index, point)| (index.get(), point)).collect();

@@ -2,12 +2,12 @@
 //!
 //! # Small integers instead of field elements
 //!
-//! The signature under the group key is the sum of lambda_i * s_i * H(m) over any t operators i, with Lagrange
-//! coefficients lambda_i that are rationals with tiny numerators and denominators, since the indices are
-//! 1..=n. Let L be the least common multiple of all denominators over all subsets: 3, 360, 90,720 or 119,750,400 for our four sizes.
-//! An operator signs with s_i / L instead of s_i, in the time of one multiplication either way; combination
-//! is then the sum of (L * lambda_i) times partial i, with integers of at most 5, 16, 28 or 43 bits, and 15 to 50 times
-//! cheaper than multiplying by field elements.
+//! The signature under the group key is the sum of lambda_i * s_i * H(m) over any t operators i. With indices
+//! from 1 to n the Lagrange coefficients lambda_i are rationals with tiny numerators and denominators. Let L
+//! be the least common multiple of all denominators over all subsets: 3, 360, 90,720 or 119,750,400 for our
+//! four sizes. An operator signs with s_i / L instead of s_i, in the time of one multiplication either way;
+//! combination is then the sum of (L * lambda_i) times partial i, with integers of at most 5, 16, 28 or 43
+//! bits, and many times cheaper than multiplying by field elements.
 
 use bls12_381::Scalar;
 use rand_core::CryptoRngCore;
@@ -78,8 +78,8 @@ pub enum CombineError {
 
 /// One operator's signature over one message, by its share divided by L.
 ///
-/// A point of the curve other than the identity. Not checked for the subgroup: [`verify_combined`] checks the result, and
-/// [`verify_partials`] finds out whose partial was wrong.
+/// A point of the curve other than the identity. Not checked for the subgroup: [`verify_combined`] checks the
+/// result, and [`verify_partials`] finds out whose partial was wrong.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Partial(G2Affine);
 
@@ -136,7 +136,11 @@ pub fn sign_partials(
 ///
 /// # Errors
 /// None in practice: a [`bls::SecretKey`] is never zero.
-pub fn sign_partial(share: &bls::SecretKey, threshold: Threshold, message: &HashedMessage) -> Result<Partial, SignError> {
+pub fn sign_partial(
+    share: &bls::SecretKey,
+    threshold: Threshold,
+    message: &HashedMessage,
+) -> Result<Partial, SignError> {
     let mut scaled = *share.scalar() * inverse_scale(threshold);
     let point = G2::from(message.0).mul_secret(&scaled);
     scaled.zeroize();
@@ -185,8 +189,8 @@ pub fn combine(
 
 /// Verifies combined signatures under the group keys: membership in the group, and all pairings in one batch.
 ///
-/// `Some` with all signatures if every one is right, else `None`. One Miller loop per distinct message and one more. A
-/// false signature passes with probability at most 2^-63.
+/// `Some` with all signatures if every one is right, else `None`. One Miller loop per distinct message and
+/// one more. A false signature passes with probability at most 2^-63.
 #[must_use]
 pub fn verify_combined(
     keys: &[bls::PublicKey],
@@ -199,17 +203,17 @@ pub fn verify_combined(
         return None;
     }
     let generator = G1::from(G1Affine::generator());
-    verify_points(keys, messages, &signatures, &generator, rng)
-        .then(|| signatures.into_iter().map(Signature).collect())
+    verify_points(keys, messages, &signatures, &generator, rng).then(|| signatures.into_iter().map(Signature).collect())
 }
 
 /// Whether all partials of one operator are right under its share keys. Called to find out whose partial
 /// spoiled a combination.
 ///
 /// Partial k must satisfy e(share key k, H(m_k)) = e(L * G, partial k), tested for all k by one linear
-/// combination with independent non-zero 64-bit coefficients. Without coefficients two wrong partials could cancel out; and
-/// without the membership test that comes first, a partial could carry a point of small order that the pairing
-/// does not see and the combination does. Wrong with probability at most 2^-63. False for different lengths.
+/// combination with independent non-zero 64-bit coefficients. Without coefficients two wrong partials could
+/// cancel out; and without the membership test that comes first, a partial could carry a point of small order
+/// that the pairing does not see and the combination does. Wrong with probability at most 2^-63. False for
+/// different lengths.
 #[must_use]
 pub fn verify_partials(
     threshold: Threshold,
@@ -250,7 +254,8 @@ fn verify_points(
     bls::verify_combination(&keys, &messages, signatures, base, rng)
 }
 
-/// L: the least common multiple of the denominators of all Lagrange coefficients at zero, over all subsets of t indices.
+/// L: the least common multiple of the denominators of all Lagrange coefficients at zero, over all subsets of
+/// t indices.
 fn scale(threshold: Threshold) -> u64 {
     match threshold.n() {
         4 => 3,
@@ -269,7 +274,8 @@ fn inverse_scale(threshold: Threshold) -> Scalar {
 struct Chain {
     /// The greatest common divisor of all coefficients, multiplied once at the end.
     factor: u64,
-    /// For each point the digits -1, 0, 1 of its coefficient divided by the factor, from the lowest; of equal lengths.
+    /// For each point the digits -1, 0, 1 of its coefficient divided by the factor, from the lowest; of equal
+    /// lengths.
     digits: Vec<Vec<i8>>,
 }
 
@@ -277,7 +283,8 @@ impl Chain {
     fn new(threshold: Threshold, indices: &[ShareIndex]) -> Result<Self, CombineError> {
         check_indices(indices, threshold)?;
         let coefficients = scaled_coefficients(threshold, indices);
-        let factor = coefficients.iter().fold(0, |divisor, coefficient| gcd(divisor, coefficient.unsigned_abs())).max(1);
+        let factor =
+            coefficients.iter().fold(0, |divisor, coefficient| gcd(divisor, coefficient.unsigned_abs())).max(1);
         let mut digits: Vec<_> =
             coefficients.iter().map(|coefficient| non_adjacent_form(coefficient / i128::from(factor))).collect();
         let length = digits.iter().map(Vec::len).max().unwrap_or(0);
@@ -336,7 +343,13 @@ fn non_adjacent_form(mut value: i128) -> Vec<i8> {
     let mut digits = Vec::new();
     while value != 0 {
         let digit = if value & 1 == 0 { 0 } else { 2 - (value & 3) };
-        digits.push(if digit == 0 { 0 } else if digit == 1 { 1 } else { -1 });
+        digits.push(if digit == 0 {
+            0
+        } else if digit == 1 {
+            1
+        } else {
+            -1
+        });
         value = (value - digit) >> 1;
     }
     digits
@@ -365,8 +378,7 @@ mod tests {
                     assert!(coefficient.unsigned_abs() < 1 << bits, "{n}: {subset:?}");
                     let own = i128::from(index.get());
                     let others = subset.iter().filter(|other| *other != index).map(|other| i128::from(other.get()));
-                    let (numerator, denominator) =
-                        others.fold((1, 1), |(a, b), other| (a * other, b * (other - own)));
+                    let (numerator, denominator) = others.fold((1, 1), |(a, b), other| (a * other, b * (other - own)));
                     assert_eq!(coefficient * denominator, numerator * i128::from(scale(threshold)));
                     divisor_of_all = gcd(divisor_of_all, coefficient.unsigned_abs());
                 }

@@ -53,7 +53,10 @@ fn commitments_and_shares_of_kryptology_verify_and_sum_to_its_keys() {
                     continue;
                 }
                 let share = vector_of(&sender["shares_to"][receiver.to_string()]);
-                assert!(commitments.verify_shares(index(receiver), &share, &mut rng(3)), "{dealer} to {receiver} of {n}");
+                assert!(
+                    commitments.verify_shares(index(receiver), &share, &mut rng(3)),
+                    "{dealer} to {receiver} of {n}"
+                );
                 assert!(!commitments.verify_shares(index(receiver % n + 1), &share, &mut rng(3)));
             }
             for sender in participants {
@@ -162,7 +165,8 @@ fn identity_and_points_off_the_curve_are_refused_by_position() {
     assert_eq!(at([1; 96]), CommitmentError::Point { key: 2, coefficient: 1 });
     // The compressed form of a right point in the first half.
     let mut compressed = [0; 96];
-    compressed[..48].copy_from_slice(&Polynomials::sample(1, threshold, &mut rng(9)).commit().group_keys()[0].to_bytes());
+    compressed[..48]
+        .copy_from_slice(&Polynomials::sample(1, threshold, &mut rng(9)).commit().group_keys()[0].to_bytes());
     assert_eq!(at(compressed), CommitmentError::Point { key: 2, coefficient: 1 });
 }
 
@@ -195,7 +199,8 @@ fn negate_y(point: &mut [u8]) {
     }
 }
 
-/// Every vector of a point outside the subgroup, alone and hidden among many, over many seeds: no miss allowed.
+/// Every vector of a point outside the subgroup, alone and hidden among many, over many seeds: no miss
+/// allowed.
 #[test]
 fn no_point_outside_the_subgroup_is_ever_missed() {
     let threshold = threshold(13);
@@ -225,7 +230,8 @@ fn no_point_outside_the_subgroup_is_ever_missed() {
     }
 }
 
-/// Whoever checks a share must come to the same verdict, whatever randomisers it draws: evidence depends on it.
+/// Whoever checks a share must come to the same verdict, whatever randomisers it draws: evidence depends on
+/// it.
 #[test]
 fn small_order_parts_do_not_change_the_verdict_on_shares_or_knowledge() {
     let (mut rng, threshold, context) = (rng(13), threshold(4), [7; 32]);
@@ -275,7 +281,8 @@ fn a_proof_of_knowledge_holds_for_its_own_context_and_commitments_alone() {
     }
 }
 
-/// A restored machine may draw the same randomness for another statement; equal nonces would give the keys away.
+/// A restored machine may draw the same randomness for another statement; equal nonces would give the keys
+/// away.
 #[test]
 fn proof_nonces_differ_for_different_statements_under_equal_randomness() {
     let polynomials = Polynomials::sample(2, threshold(4), &mut rng(15));
@@ -292,7 +299,8 @@ fn interpolation_refuses_wrong_counts_duplicates_and_foreign_indices() {
     let shares = |indices: &[usize]| -> Vec<_> {
         indices.iter().map(|i| (index(*i), polynomials.shares_for(index(*i)))).collect()
     };
-    let at = |x: usize, indices: &[usize]| interpolate_at(index(x), &shares(indices), threshold).map(|_| ()).unwrap_err();
+    let at =
+        |x: usize, indices: &[usize]| interpolate_at(index(x), &shares(indices), threshold).map(|_| ()).unwrap_err();
     assert_eq!(at(4, &[1, 2]), InterpolateError::Count { expected: 3, got: 2 });
     assert_eq!(at(4, &[1, 2, 3, 4]), InterpolateError::Count { expected: 3, got: 4 });
     assert_eq!(at(4, &[1, 2, 2]), InterpolateError::Duplicate { index: 2 });

@@ -47,7 +47,8 @@ fn decode_as_everything(bytes: &[u8]) {
     let _ = KnowledgeProof::from_bytes(bytes).map(|value| same(&value.to_bytes()));
     let _ = Partial::from_bytes(bytes).map(|value| same(&value.to_bytes()));
     let _ = Reveal::from_bytes(bytes).map(|value| same(&value.to_bytes()));
-    let _ = RecoverableSignature::from_bytes(bytes).map(|value| same(&value.to_bytes()[..64].iter().copied().chain([bytes[64]]).collect::<Vec<_>>()));
+    let _ = RecoverableSignature::from_bytes(bytes)
+        .map(|value| same(&value.to_bytes()[..64].iter().copied().chain([bytes[64]]).collect::<Vec<_>>()));
     for n in common::SIZES {
         let threshold = Threshold::for_operators(n).unwrap();
         let k = bytes.len() / 96 / threshold.t();

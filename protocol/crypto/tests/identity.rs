@@ -92,7 +92,8 @@ fn addresses_carry_their_checksum() {
     }
     let wrong = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1Beaed".parse::<Address>();
     assert_eq!(wrong.unwrap_err(), EthereumError::AddressChecksum);
-    for malformed in ["", "0x", "5aaeb6053f3e94c9b9a09f33669435e7ef1beaed", "0x5aaeb6053f3e94c9b9a09f33669435e7ef1bea"] {
+    for malformed in ["", "0x", "5aaeb6053f3e94c9b9a09f33669435e7ef1beaed", "0x5aaeb6053f3e94c9b9a09f33669435e7ef1bea"]
+    {
         assert_eq!(malformed.parse::<Address>().unwrap_err(), EthereumError::AddressHex);
     }
     assert!(Address([0; 20]).is_zero() && !Address([1; 20]).is_zero());
@@ -100,10 +101,7 @@ fn addresses_carry_their_checksum() {
 
 #[test]
 fn wallets_sign_as_other_wallets_do() {
-    assert_eq!(
-        hex::encode(keccak256(b"")),
-        "c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470"
-    );
+    assert_eq!(hex::encode(keccak256(b"")), "c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470");
     assert_eq!(
         hex::encode(personal_message_digest(b"Hello World")),
         "a1de988600a42c4b4ab089b619297c17d53cffae5d5120d82d8a92d0bb3b78f2"
@@ -164,7 +162,8 @@ fn secrets_do_not_show_themselves() {
     let secret = Secret::new([0xab; 32]);
     assert_eq!(format!("{secret:?}"), "Secret([redacted])");
     assert!(secret.ct_eq(&Secret::new([0xab; 32])) && !secret.ct_eq(&Secret::new([0xac; 32])));
-    for shown in [format!("{:?}", SecretKey::generate(&mut rng(5))), format!("{:?}", WalletKey::generate(&mut rng(5)))] {
+    for shown in [format!("{:?}", SecretKey::generate(&mut rng(5))), format!("{:?}", WalletKey::generate(&mut rng(5)))]
+    {
         assert!(shown.ends_with("([redacted])"), "{shown}");
     }
 }

@@ -7,8 +7,8 @@ use cluster_crypto::bls;
 use cluster_crypto::identity::{PublicKey, SecretKey};
 use cluster_crypto::polynomial::{Polynomials, SecretVector, VectorError};
 use cluster_crypto::seal::{
-    open_envelope, open_revealed, open_vector, reveal, seal_envelopes, seal_vector, DealContext,
-    Envelope, EnvelopeContext, OpenError, Reveal, RevealError, SealError,
+    open_envelope, open_revealed, open_vector, reveal, seal_envelopes, seal_vector, DealContext, Envelope,
+    EnvelopeContext, OpenError, Reveal, RevealError, SealError,
 };
 use cluster_crypto::ShareIndex;
 use common::{rng, threshold};
@@ -104,7 +104,8 @@ fn a_false_reveal_is_the_receivers_fault() {
         open_revealed(evidence, &receiver.public_key(), &ephemeral.public_key(), ctx, &sealed, 1).map(|_| ())
     };
     assert_eq!(judge(&evidence, &receiver, &ephemeral, CONTEXT), Ok(()));
-    // Another point with the same proof; the proof of another point; another context, receiver or ephemeral key.
+    // Another point with the same proof; the proof of another point; another context, receiver or ephemeral
+    // key.
     let stranger = SecretKey::generate(&mut rng(8));
     let mut bytes = evidence.to_bytes();
     bytes[..33].copy_from_slice(&stranger.public_key().to_bytes());
@@ -129,7 +130,8 @@ fn a_false_reveal_is_the_receivers_fault() {
     assert_eq!(Reveal::from_bytes(&large).unwrap_err(), RevealError::Scalar);
 }
 
-/// Two reveals under equal randomness and different statements must not share a nonce, or the identity key is lost.
+/// Two reveals under equal randomness and different statements must not share a nonce, or the identity key is
+/// lost.
 #[test]
 fn reveal_nonces_differ_for_different_statements_under_equal_randomness() {
     let (ephemeral, receiver) = keys();

@@ -30,7 +30,8 @@ impl Cluster {
         let threshold = threshold(n);
         let polynomials = Polynomials::sample(k, threshold, &mut rng(seed));
         // Half of the messages are equal, as in duties; the others distinct, as in deposits.
-        let messages: Vec<_> = (0..k).map(|i| HashedMessage::new(&[(i / 2 * 2 + i % 2 * (i % 4 / 2)) as u8; 32])).collect();
+        let messages: Vec<_> =
+            (0..k).map(|i| HashedMessage::new(&[(i / 2 * 2 + i % 2 * (i % 4 / 2)) as u8; 32])).collect();
         let partials = ShareIndex::all(threshold)
             .map(|index| sign_partials(&polynomials.shares_for(index), threshold, &messages).unwrap())
             .collect();
@@ -97,7 +98,8 @@ fn shares_partials_and_recoveries_of_herumi() {
             scaled.push((id, partials));
         }
         for recovery in file["recoveries"].as_array().unwrap() {
-            let ids: Vec<_> = recovery["ids"].as_array().unwrap().iter().map(|id| index(id.as_u64().unwrap())).collect();
+            let ids: Vec<_> =
+                recovery["ids"].as_array().unwrap().iter().map(|id| index(id.as_u64().unwrap())).collect();
             let chosen: Vec<_> = standard.iter().filter(|(id, _)| ids.contains(id)).copied().collect();
             let partials: Vec<_> =
                 scaled.iter().filter(|(id, _)| ids.contains(id)).map(|(id, p)| (*id, p.as_slice())).collect();
@@ -183,8 +185,9 @@ fn partials_that_cancel_within_one_operator_are_found() {
     assert!(cluster.combine(&cluster.first()).is_none());
 }
 
-/// Two operators change their partials so that the combined signature of {1, 2, 3} stays right: 3 * 1 coefficients are
-/// (9, -9, 3), so adding the same point to the first two cancels out. The signature comes out and neither is hurt; alone, each is found.
+/// Two operators change their partials so that the combined signature of {1, 2, 3} stays right: 3 * 1
+/// coefficients are (9, -9, 3), so adding the same point to the first two cancels out. The signature comes
+/// out and neither is hurt; alone, each is found.
 #[test]
 fn partials_that_cancel_between_two_operators_are_found_when_asked() {
     let mut cluster = Cluster::new(4, 1, 12);
@@ -193,7 +196,8 @@ fn partials_that_cancel_between_two_operators_are_found_when_asked() {
     cluster.change(1, 0, &extra);
     assert!(cluster.combine(&cluster.first()).is_some());
     assert!(cluster.combine(&cluster.last()).is_none());
-    let blamed: Vec<_> = ShareIndex::all(cluster.threshold).filter(|i| !cluster.blame(*i)).map(ShareIndex::get).collect();
+    let blamed: Vec<_> =
+        ShareIndex::all(cluster.threshold).filter(|i| !cluster.blame(*i)).map(ShareIndex::get).collect();
     assert_eq!(blamed, [1, 2]);
 }
 
@@ -203,7 +207,12 @@ fn partials_outside_the_subgroup_are_found_for_few_and_for_many_keys() {
     for k in [1, 140] {
         let honest = Cluster::new(4, k, 14);
         for point in outside_subgroup("G2").iter().step_by(2) {
-            let mut cluster = Cluster { partials: honest.partials.clone(), messages: honest.messages.clone(), commitments: honest.commitments.clone(), ..honest };
+            let mut cluster = Cluster {
+                partials: honest.partials.clone(),
+                messages: honest.messages.clone(),
+                commitments: honest.commitments.clone(),
+                ..honest
+            };
             cluster.change(2, k / 2, &g2(point));
             assert!(cluster.combine(&cluster.first()).is_none(), "{point}");
             assert!(!cluster.blame(index(3)), "{point}");
@@ -240,7 +249,8 @@ fn wrong_shapes_are_refused() {
 
 #[test]
 fn committees_have_four_sizes() {
-    let sizes: Vec<_> = (0..40).filter_map(|n| Threshold::for_operators(n).ok()).map(|t| (t.n(), t.t(), t.f())).collect();
+    let sizes: Vec<_> =
+        (0..40).filter_map(|n| Threshold::for_operators(n).ok()).map(|t| (t.n(), t.t(), t.f())).collect();
     assert_eq!(sizes, [(4, 3, 1), (7, 5, 2), (10, 7, 3), (13, 9, 4)]);
     assert_eq!(Threshold::for_operators(5).unwrap_err(), ThresholdError::Size { n: 5 });
     assert!(serde_json::from_str::<Threshold>("5").is_err());

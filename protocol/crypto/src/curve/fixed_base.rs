@@ -30,10 +30,7 @@ fn table() -> &'static [Window] {
             base = multiple;
         }
         let affine = G1::batch_to_affine(&points);
-        affine
-            .chunks_exact(ENTRIES)
-            .map(|window| std::array::from_fn(|j| window[j].0))
-            .collect()
+        affine.chunks_exact(ENTRIES).map(|window| std::array::from_fn(|j| window[j].0)).collect()
     })
 }
 

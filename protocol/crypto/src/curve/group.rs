@@ -1,7 +1,7 @@
 //! Points of the two groups over blst.
 
-use blst::*;
 use bls12_381::Scalar;
+use blst::*;
 use zeroize::Zeroize;
 
 /// Bits of a scalar of the field.
@@ -47,7 +47,8 @@ macro_rules! group {
 
             /// Reads an uncompressed point of the curve other than the identity; `None` for anything else.
             pub(crate) fn deserialize(bytes: &[u8; $uncompressed]) -> Option<Self> {
-                // The three top bits mark the compressed form and the identity, neither of which belongs here.
+                // The three top bits mark the compressed form and the identity, neither of which belongs
+                // here.
                 if bytes[0] & 0xe0 != 0 {
                     return None;
                 }
@@ -226,14 +227,7 @@ macro_rules! group {
                 // `points.len()` points and as many scalars (checked above); blst said how much scratch it
                 // needs. There are at least two points, which its prefetching requires.
                 unsafe {
-                    $msm(
-                        &mut sum,
-                        point_list.as_ptr(),
-                        points.len(),
-                        scalar_list.as_ptr(),
-                        bits,
-                        scratch.as_mut_ptr(),
-                    );
+                    $msm(&mut sum, point_list.as_ptr(), points.len(), scalar_list.as_ptr(), bits, scratch.as_mut_ptr());
                 }
                 Self(sum)
             }

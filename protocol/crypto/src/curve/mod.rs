@@ -94,7 +94,8 @@ macro_rules! all_in_group {
             let mut subset = Vec::with_capacity(points.len());
             (0..SUBSET_SUMS).all(|bit| {
                 subset.clear();
-                subset.extend(points.iter().zip(&selections).filter(|(_, bits)| *bits >> bit & 1 == 1).map(|(p, _)| *p));
+                subset
+                    .extend(points.iter().zip(&selections).filter(|(_, bits)| *bits >> bit & 1 == 1).map(|(p, _)| *p));
                 <$affine>::sum(&subset).in_group()
             })
         }

@@ -1,6 +1,8 @@
 //! Products of pairings.
 
-use blst::{blst_final_exp, blst_fp12, blst_fp12_is_one, blst_fp12_mul, blst_miller_loop_n, blst_p1_affine, blst_p2_affine};
+use blst::{
+    blst_final_exp, blst_fp12, blst_fp12_is_one, blst_fp12_mul, blst_miller_loop_n, blst_p1_affine, blst_p2_affine,
+};
 
 use super::group::{G1Affine, G2Affine};
 

@@ -64,5 +64,10 @@ pub fn g2(value: &Value) -> [u8; 192] {
 /// The points outside the subgroup of `group`, uncompressed, except those that the decoder already refuses.
 pub fn outside_subgroup(group: &str) -> Vec<Value> {
     let all = read_json(vectors("subgroup-generated/not_in_subgroup.json"));
-    all.as_array().unwrap().iter().filter(|entry| entry["group"] == group).map(|entry| entry["compressed"].clone()).collect()
+    all.as_array()
+        .unwrap()
+        .iter()
+        .filter(|entry| entry["group"] == group)
+        .map(|entry| entry["compressed"].clone())
+        .collect()
 }
