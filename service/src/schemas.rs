@@ -80,8 +80,6 @@ pub struct Transcript {
     pub request: SignedRequest,
     /// The committee, ascending.
     pub committee: Vec<Member>,
-    /// The view in which the operators agreed.
-    pub view: u32,
     /// Dealers whose dealings count.
     pub qualified: Vec<Dealer>,
     /// The validators.

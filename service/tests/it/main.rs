@@ -1,0 +1,15 @@
+//! The service over real HTTP; every suite runs on SQLite and on PostgreSQL.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+mod events;
+mod gateway;
+mod legacy;
+mod login;
+mod openapi;
+mod publish;
+mod requests;
+mod service;
+mod store;
+mod tenancy;

@@ -1,0 +1,148 @@
+//! Publication: verified again in full, idempotent, merged, never contradicted.
+
+use crate::support::dealer::with_attestations;
+use crate::support::{on_both_databases, Database, World};
+use cluster_core::certificate::Certificate;
+use cluster_core::committee::OperatorId;
+use reqwest::Method;
+use serde_json::{json, Value};
+
+async fn ceremony(world: &World, token: &str, certificate: &Certificate) -> Value {
+    let answer = world.get_as(token, &format!("/v1/ceremonies/{}", certificate.ceremony_id)).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    answer.json()
+}
+
+on_both_databases! {
+    async fn attestations_are_merged_until_the_ceremony_is_ready(database: Database) {
+        let world = World::start(database).await;
+        // The request never came through this service: the certificate carries it.
+        let certificate = world.certificate(&world.signed(0, 1, 3), 1);
+        let token = world.login(0).await;
+        let path = format!("/v1/ceremonies/{}", certificate.ceremony_id);
+        let few = with_attestations(&certificate, &[0, 1, 2]);
+        let other = with_attestations(&certificate, &[0, 1, 3]);
+        let answer = world.publish(0, &few).await;
+        assert_eq!((answer.status.as_u16(), answer.json()), (201, json!({
+            "ceremony_id": certificate.ceremony_id, "state": "incomplete", "missing_operators": [40] })));
+        assert_eq!(world.publish(0, &few).await.status, 200, "again");
+        let row = ceremony(&world, &token, &certificate).await;
+        assert_eq!((&row["state"], &row["missing_operators"]), (&json!("incomplete"), &json!([40])));
+        // Incomplete validators are shown with who is missing, and with nothing that could be deposited.
+        let list = world.get_as(&token, "/v1/validators").await.json();
+        assert_eq!(list["items"].as_array().unwrap().len(), 3);
+        for item in list["items"].as_array().unwrap() {
+            assert_eq!((&item["status"], &item["deposit_data"], &item["missing_operators"]), (&json!("incomplete"), &Value::Null, &json!([40])));
+            assert_eq!(item["operators"][3]["sealed_share"], Value::Null);
+        }
+        for withheld in ["deposit-data", "certificate"] {
+            let answer = world.get_as(&token, &format!("{path}/{withheld}")).await;
+            answer.problem(409);
+            assert_eq!(answer.json()["missing_operators"], json!([40]));
+        }
+        // Another gateway heard from other operators.
+        let answer = world.publish(1, &other).await;
+        assert_eq!((answer.status.as_u16(), &answer.json()["state"]), (200, &json!("ready")));
+        assert_eq!(world.publish(0, &few).await.json()["state"], "ready", "fewer attestations change nothing");
+        let held: Certificate = serde_json::from_str(&world.get_as(&token, &format!("{path}/certificate")).await.text).unwrap();
+        assert_eq!(held, certificate);
+        held.verify(None, &mut rand_core::OsRng).unwrap();
+        let deposit = world.get_as(&token, &format!("{path}/deposit-data")).await;
+        assert_eq!(deposit.json(), serde_json::to_value(certificate.deposit_data()).unwrap());
+        let first = certificate.transcript.validators[0].pubkey.to_string();
+        let validator = world.get_as(&token, &format!("/v1/validators/{first}")).await.json();
+        assert_eq!(validator["status"], "ready");
+        assert_eq!(validator["deposit_data"], serde_json::to_value(&certificate.deposit_data()[0]).unwrap());
+        world.shutdown().await;
+    }
+
+    async fn gateways_that_publish_at_once_agree(database: Database) {
+        let world = World::start(database).await;
+        let certificate = world.certificate(&world.signed(0, 1, 2), 1);
+        let parts = [[0, 1, 2], [0, 1, 3], [0, 2, 3], [1, 2, 3]].map(|positions| with_attestations(&certificate, &positions));
+        let calls = parts.iter().enumerate().map(|(at, part)| world.publish(at % 2, part));
+        let answers = futures::future::join_all(calls).await;
+        assert!(answers.iter().all(|answer| answer.status.is_success()), "{answers:?}");
+        assert_eq!(answers.iter().filter(|answer| answer.status == 201).count(), 1);
+        let token = world.login(0).await;
+        assert_eq!(ceremony(&world, &token, &certificate).await["state"], "ready");
+        assert_eq!(world.get_as(&token, "/v1/validators").await.json()["items"].as_array().unwrap().len(), 2);
+        world.shutdown().await;
+    }
+
+    async fn a_contradicting_certificate_is_refused_and_changes_nothing(database: Database) {
+        let world = World::start(database).await;
+        let signed = world.signed(0, 1, 1);
+        let (certificate, contrary) = (world.certificate(&signed, 1), world.certificate(&signed, 2));
+        assert_eq!(world.publish(0, &with_attestations(&certificate, &[0, 1, 2])).await.status, 201);
+        assert_eq!(world.publish(1, &contrary).await.problem(409), "transcript");
+        let token = world.login(0).await;
+        assert_eq!(ceremony(&world, &token, &certificate).await["missing_operators"], json!([40]));
+        // The same validator key in another ceremony.
+        let mut stolen = certificate.clone();
+        stolen.transcript.request = world.signed(1, 9, 1);
+        stolen.transcript.request.request.withdrawal_address = certificate.transcript.request.request.withdrawal_address;
+        stolen.transcript.request = world.sign(1, stolen.transcript.request.request.clone());
+        stolen.ceremony_id = stolen.transcript.ceremony_id();
+        let digest = stolen.transcript.digest();
+        for attestation in &mut stolen.attestations {
+            let key = &world.operators[&attestation.operator_id];
+            *attestation = cluster_core::certificate::Attestation::sign(key, attestation.operator_id, &digest, attestation.envelopes.clone());
+        }
+        assert_eq!(world.publish(0, &stolen).await.problem(409), "transcript.validators");
+        let other = world.login(1).await;
+        assert_eq!(world.get_as(&other, "/v1/ceremonies").await.json()["items"], json!([]));
+        world.shutdown().await;
+    }
+
+    async fn tampered_certificates_are_refused_with_the_field(database: Database) {
+        let world = World::start(database).await;
+        let certificate = world.certificate(&world.signed(0, 1, 2), 1);
+        let another = world.certificate(&world.signed(0, 2, 2), 2);
+        let good = serde_json::to_value(&certificate).unwrap();
+        let edit = |pointer: &str, value: Value| {
+            let mut edited = good.clone();
+            *edited.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer}")) = value;
+            edited
+        };
+        let other = serde_json::to_value(&another).unwrap();
+        let from_other = |pointer: &str| edit(pointer, other.pointer(pointer).unwrap().clone());
+        let owner = world.wallets[1].address();
+        let tampered = [
+            ("version", edit("/version", json!(2))),
+            ("transcript.request.request", edit("/transcript/request/request/owner", json!(owner))),
+            ("transcript.request.request", edit("/transcript/request/request/withdrawal_address", json!(owner))),
+            ("transcript.request.request.chain_id", edit("/transcript/request/request/chain_id", json!(1))),
+            ("transcript.request.signature", from_other("/transcript/request/signature")),
+            ("transcript.committee[0].public_key", edit("/transcript/committee/0/public_key", good["transcript"]["committee"][1]["public_key"].clone())),
+            ("transcript.validators", edit("/transcript/validators", json!([]))),
+            ("transcript.validators[1].deposit_signature", from_other("/transcript/validators/1/deposit_signature")),
+            ("transcript.validators[0].deposit_data_root", from_other("/transcript/validators/0/deposit_data_root")),
+            ("transcript.validators[0].share_pubkeys[2]", from_other("/transcript/validators/0/share_pubkeys/2")),
+            ("transcript.validators[0].pubkey", from_other("/transcript/validators/0/pubkey")),
+            ("attestations", edit("/attestations", json!(good["attestations"].as_array().unwrap()[..2]))),
+            ("attestations[1].operator_id", edit("/attestations/1", good["attestations"][0].clone())),
+            ("attestations[3]", from_other("/attestations/3/signature")),
+            ("attestations[2]", from_other("/attestations/2/envelopes")),
+            ("ceremony_id", from_other("/ceremony_id")),
+            ("transcript.validators[0].pubkey", edit("/transcript/validators/0/pubkey", json!("0x12"))),
+        ];
+        let path = format!("/v1/gateway/ceremonies/{}", certificate.ceremony_id);
+        for (field, body) in tampered {
+            let call = world.gateway_call(0, Method::PUT, &path, body.to_string());
+            let named = crate::support::world::Answer::of(call).await.problem(422);
+            assert_eq!(named, field);
+        }
+        // A whole certificate by keys that the registry does not know.
+        let mut strangers = world.operators.clone();
+        strangers.insert(OperatorId(30), cluster_crypto::identity::SecretKey::generate(&mut rand_core::OsRng));
+        let forged = crate::support::dealer::certificate(&strangers, &certificate.transcript.request, 1);
+        assert_eq!(world.publish(0, &forged).await.problem(422), "transcript.committee[2].public_key");
+        let body = vec![b' '; cluster_core::certificate::MAX_CERTIFICATE_BYTES + 1];
+        let call = world.gateway_call(0, Method::PUT, &path, String::from_utf8(body).unwrap());
+        crate::support::world::Answer::of(call).await.problem(413);
+        let token = world.login(0).await;
+        assert_eq!(world.get_as(&token, "/v1/ceremonies").await.json()["items"], json!([]), "nothing of it is stored");
+        world.shutdown().await;
+    }
+}

@@ -1,0 +1,74 @@
+//! Databases: empty, existing, newer than the program.
+
+use crate::support::{on_both_databases, Database, World};
+use cluster_service::store::{Store, StoreError};
+use sqlx::Connection;
+
+on_both_databases! {
+    async fn an_existing_database_is_taken_as_it_is(database: Database) {
+        let world = World::start(database).await;
+        let signed = world.signed(0, 1, 2);
+        assert_eq!(world.submit(&signed).await.status, 202);
+        assert_eq!(world.publish(0, &world.certificate(&signed, 1)).await.status, 201);
+        let world = world.restart().await;
+        let token = world.login(0).await;
+        assert_eq!(world.get_as(&token, "/v1/validators").await.json()["items"].as_array().unwrap().len(), 2);
+        assert_eq!(world.submit(&signed).await.json()["state"], "ready");
+        world.shutdown().await;
+    }
+
+    async fn a_database_of_a_newer_program_is_refused_in_words(database: Database) {
+        Store::open(&database.url, 2).await.unwrap().close().await;
+        let mut connection = sqlx::AnyConnection::connect(&database.url).await.unwrap();
+        let statement = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+             SELECT 9999, 'from the future', success, checksum, 0 FROM _sqlx_migrations";
+        sqlx::query(statement).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+        let error = Store::open(&database.url, 2).await.unwrap_err();
+        assert!(matches!(error, StoreError::Migration(_)) && error.to_string().contains("9999"), "{error}");
+    }
+
+    async fn expired_rows_and_requests_that_never_started_are_deleted(database: Database) {
+        let store = Store::open(&database.url, 2).await.unwrap();
+        let request = |name: &str, deadline_s: u64| cluster_service::store::NewCeremony {
+            ceremony_id: name.to_owned(),
+            owner: "0xa".to_owned(),
+            nonce: u64::MAX,
+            cluster_pubkey: String::new(),
+            validator_count: 1,
+            operator_ids: vec![1, 2, 3, 4],
+            withdrawal_address: String::new(),
+            deadline_s,
+            request: "{}".to_owned(),
+        };
+        let mut write = store.write().await.unwrap();
+        for (name, deadline_s, state) in [("old", 99, "pending"), ("new", 100, "pending"), ("begun", 1, "running")] {
+            write.add_ceremony(&request(name, deadline_s), 1).await.unwrap();
+            write.add_event(name, 1, "f", "{}").await.unwrap();
+            if state != "pending" {
+                write.report_state(name, state, "", 1).await.unwrap();
+            }
+        }
+        write.add_session("live", "0xa", 501).await.unwrap();
+        write.add_session("dead", "0xa", 500).await.unwrap();
+        write.commit().await.unwrap();
+        store.purge(500, 100).await.unwrap();
+        let left = store.ceremonies_of("0xa", "", i64::MAX, 10).await.unwrap();
+        assert_eq!(left.iter().map(|row| row.ceremony_id.as_str()).collect::<Vec<_>>(), ["begun", "new"]);
+        assert!(store.events_after("old", 0, 10).await.unwrap().is_empty());
+        assert_eq!(store.session_owner("live", 0).await.unwrap().as_deref(), Some("0xa"));
+        assert_eq!(store.session_owner("dead", 0).await.unwrap(), None);
+        // A transaction that is not committed leaves nothing.
+        let mut write = store.write().await.unwrap();
+        write.add_session("lost", "0xa", 501).await.unwrap();
+        drop(write);
+        assert_eq!(store.session_owner("lost", 0).await.unwrap(), None);
+        store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn other_databases_are_refused_in_words() {
+    let error = Store::open("mysql://localhost/x", 1).await.unwrap_err();
+    assert!(matches!(error, StoreError::UnknownDatabase));
+}
