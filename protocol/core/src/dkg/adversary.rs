@@ -175,6 +175,11 @@ impl Adversary {
         match &signed.body {
             Body::Commit(_) => self.commit(unchanged),
             Body::Deal(dealing) => self.deal(&unchanged, dealing),
+            Body::Echo(refs) if self.deals_itself() => {
+                // The machine's own dealing never left; echoing it would give the forgery away.
+                let refs = refs.iter().filter(|reference| reference.dealer != self.me).cloned().collect();
+                vec![self.signed(to, Body::Echo(refs))]
+            }
             Body::Verdict(ballot) => self.verdict(unchanged, ballot),
             Body::Partials(partials) if self.behaviour == Behaviour::BadPartialSignature => {
                 self.bad_partials(to, partials, rng).map_or_else(Vec::new, |emission| vec![emission])
@@ -245,13 +250,16 @@ impl Adversary {
                 forged.proof = self.dealer.prove(self.context.chain_id(), &elsewhere, &self.seed);
             }
             Behaviour::CopiedEphemeralKey => {
-                if let Some(overheard) = &self.overheard {
-                    forged.ephemeral = overheard.ephemeral;
-                    forged.ephemeral_signature = overheard.ephemeral_signature;
-                }
+                // Until it has heard a dealing to copy from, it waits; peers will ask for the missing one.
+                let Some(overheard) = &self.overheard else { return Vec::new() };
+                forged.ephemeral = overheard.ephemeral;
+                forged.ephemeral_signature = overheard.ephemeral_signature;
             }
             Behaviour::EquivocatingCommitments => return self.equivocate(forged, seen, &others),
             _ => {}
+        }
+        if self.behaviour == Behaviour::LastMover && self.overheard.is_none() {
+            return Vec::new();
         }
         let mut emissions = std::mem::take(&mut self.held_back);
         emissions.push(self.signed(unchanged.to, Body::Deal(Arc::new(forged))));
@@ -301,6 +309,12 @@ impl Adversary {
                 other.vote =
                     self.identity.sign(&vote_digest(&self.context, self.me, other.view, &other.qualified));
                 vec![self.signed(unchanged.to, Body::Verdict(other)), unchanged]
+            }
+            _ if self.deals_itself() => {
+                // Its own machine takes the forgery for an equivocation; it would not say so.
+                let mut silenced = ballot.clone();
+                silenced.accusations.clear();
+                vec![self.signed(unchanged.to, Body::Verdict(silenced))]
             }
             _ => vec![unchanged],
         }

@@ -84,6 +84,10 @@ impl Agreement {
         let mut votes: BTreeMap<&Qualified, Vec<_>> = BTreeMap::new();
         for (voter, signed) in verdicts {
             let ballot = ballot(signed)?;
+            // An abstention is for no set.
+            if ballot.qualified.is_empty() {
+                continue;
+            }
             votes.entry(&ballot.qualified).or_default().push((*voter, ballot.vote));
         }
         votes

@@ -441,11 +441,14 @@ impl Machine {
             return false;
         }
         let lock = self.agreement.lock().cloned();
-        let Some(qualified) = lock.as_ref().map(|lock| lock.qualified.clone()).or_else(|| self.candidates()) else {
+        let chosen = lock.as_ref().map(|lock| lock.qualified.clone()).or_else(|| self.candidates());
+        // One who cannot vote says why, so that the others exclude the same dealers.
+        let Some(qualified) = chosen.or_else(|| (!self.accusations.is_empty()).then(Qualified::new)) else {
             return self.abort_when_hopeless();
         };
         self.voted = Some(view);
         self.cast(view, qualified, lock);
+        self.abort_when_hopeless();
         true
     }
 

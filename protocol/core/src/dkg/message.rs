@@ -256,7 +256,7 @@ impl DealingRef {
 pub struct Ballot {
     /// Counts the attempts, from 0.
     pub view: u32,
-    /// The dealers that the operator votes for.
+    /// The dealers that the operator votes for; empty when its accusations leave too few.
     pub qualified: Qualified,
     /// Signature over [`vote_digest`], by itself so that t of them make a short [`Lock`].
     pub vote: identity::Signature,

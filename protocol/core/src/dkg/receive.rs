@@ -247,7 +247,7 @@ impl Machine {
     fn take_verdict(&mut self, signed: &Arc<Signed>, ballot: &Ballot) -> Verdict {
         if ballot.view >= MAX_VIEWS
             || ballot.accusations.len() > MAX_ACCUSATIONS
-            || !is_set(&self.context, &ballot.qualified)
+            || !(ballot.qualified.is_empty() || is_set(&self.context, &ballot.qualified))
             || ballot.lock.as_ref().is_some_and(|lock| lock.view >= ballot.view || lock.qualified != ballot.qualified)
         {
             return Verdict::Fault(FaultReason::OutOfBounds);
@@ -351,7 +351,6 @@ impl Machine {
             Ruling::DealerGuilty => {
                 self.guilty.insert(*dealer);
                 self.upheld.insert((*dealer, accuser), false);
-                self.accusations.entry(*dealer).or_insert_with(|| accusation.clone());
                 let evidence = Evidence::WrongShare { accuser, reveal: reveal.clone(), dealing: signed };
                 self.name(Culprit {
                     operator_id: *dealer,
