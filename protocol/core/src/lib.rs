@@ -21,6 +21,8 @@ pub mod eip712;
 pub mod encoding;
 pub mod machine;
 pub mod network;
+#[cfg(feature = "simulation")]
+pub mod recording;
 pub mod registry;
 pub mod request;
 #[cfg(feature = "simulation")]

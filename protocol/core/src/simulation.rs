@@ -389,11 +389,7 @@ impl Simulation {
 }
 
 impl Node {
-    fn new(
-        identity: identity::SecretKey,
-        adversary: Option<Adversary>,
-        crash: Vec<(Step, Option<u64>)>,
-    ) -> Self {
+    fn new(identity: identity::SecretKey, adversary: Option<Adversary>, crash: Vec<(Step, Option<u64>)>) -> Self {
         Self {
             identity,
             machine: None,
@@ -426,14 +422,10 @@ fn fresh(rng: &mut ChaCha20Rng) -> SecretSeed {
 /// Journal records are not `Clone`, since one of them holds a secret; a simulated disk may read it twice.
 fn copy(record: &Record) -> Record {
     match record {
-        Record::Started { request, now, seed } => Record::Started {
-            request: request.clone(),
-            now: *now,
-            seed: Secret::new(seed.expose(|seed| *seed)),
-        },
-        Record::Received { now, from, bytes } => {
-            Record::Received { now: *now, from: *from, bytes: bytes.clone() }
+        Record::Started { request, now, seed } => {
+            Record::Started { request: request.clone(), now: *now, seed: Secret::new(seed.expose(|seed| *seed)) }
         }
+        Record::Received { now, from, bytes } => Record::Received { now: *now, from: *from, bytes: bytes.clone() },
         Record::Deadline { now } => Record::Deadline { now: *now },
         // Shares are kept apart from the journal.
         Record::Shares(_) => Record::Deadline { now: START },

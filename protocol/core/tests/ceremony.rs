@@ -117,10 +117,7 @@ fn a_link_that_works_in_one_direction_only_is_worked_around() {
 
 #[test]
 fn without_a_quorum_the_ceremony_aborts_and_names_who_is_missing() {
-    let faults = Faults {
-        crashes: vec![(operator(1), Step::Deal, None), (operator(2), Step::Deal, None)],
-        ..calm()
-    };
+    let faults = Faults { crashes: vec![(operator(1), Step::Deal, None), (operator(2), Step::Deal, None)], ..calm() };
     let simulation = run(4, 1, faults, 1);
     for id in [operator(3), operator(4)] {
         let report = simulation.nodes()[&id].abort.as_ref().expect("an abort");

@@ -194,10 +194,7 @@ impl Adversary {
     }
 
     fn deals_itself(&self) -> bool {
-        !matches!(
-            self.behaviour,
-            Behaviour::FalseComplaint | Behaviour::BadPartialSignature | Behaviour::DoubleVote
-        )
+        !matches!(self.behaviour, Behaviour::FalseComplaint | Behaviour::BadPartialSignature | Behaviour::DoubleVote)
     }
 
     fn commit(&mut self, unchanged: Emission) -> Vec<Emission> {
@@ -267,9 +264,8 @@ impl Adversary {
     }
 
     fn equivocate(&self, first: Dealing, seen: Vec<Option<[u8; 32]>>, others: &[OperatorId]) -> Vec<Emission> {
-        let seed = Secret::new(
-            self.seed.expose(|seed| TaggedHash::new("cluster-node/adversary/second").bytes(seed).finish()),
-        );
+        let seed =
+            Secret::new(self.seed.expose(|seed| TaggedHash::new("cluster-node/adversary/second").bytes(seed).finish()));
         let second = Dealer::new(&self.context, self.me, &seed).deal(&self.context, &seed, seen);
         let (first, second) = (Arc::new(first), Arc::new(second));
         others
@@ -292,8 +288,7 @@ impl Adversary {
                     .find(|(dealer, digest)| overheard.digest(&self.context, *dealer) == *digest);
                 let Some((dealer, digest)) = accused.copied() else { return vec![unchanged] };
                 let ceremony = self.context.ceremony_id();
-                let bound =
-                    seal::DealContext { ceremony_id: &ceremony.0, dealer: dealer.0, receiver: self.me.0 };
+                let bound = seal::DealContext { ceremony_id: &ceremony.0, dealer: dealer.0, receiver: self.me.0 };
                 let mut rng = super::dealing::derived_rng(&self.seed, "false complaint", &[]);
                 let reveal = seal::reveal(&self.identity, &overheard.ephemeral, bound, &mut rng);
                 let mut forged = ballot.clone();
@@ -306,8 +301,7 @@ impl Adversary {
                     other.qualified.pop();
                 }
                 other.lock = None;
-                other.vote =
-                    self.identity.sign(&vote_digest(&self.context, self.me, other.view, &other.qualified));
+                other.vote = self.identity.sign(&vote_digest(&self.context, self.me, other.view, &other.qualified));
                 vec![self.signed(unchanged.to, Body::Verdict(other)), unchanged]
             }
             _ if self.deals_itself() => {

@@ -90,10 +90,11 @@ impl Agreement {
             }
             votes.entry(&ballot.qualified).or_default().push((*voter, ballot.vote));
         }
-        votes
-            .into_iter()
-            .find(|(_, votes)| votes.len() >= t)
-            .map(|(qualified, votes)| Lock { view, qualified: qualified.clone(), votes })
+        votes.into_iter().find(|(_, votes)| votes.len() >= t).map(|(qualified, votes)| Lock {
+            view,
+            qualified: qualified.clone(),
+            votes,
+        })
     }
 
     /// DKG 4.8: follows a quorum of a later view than the one followed so far.

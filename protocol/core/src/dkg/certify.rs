@@ -81,11 +81,8 @@ impl Machine {
             .zip(signatures)
             .enumerate()
             .map(|(position, (pubkey, signature))| {
-                let message = DepositMessage::new(
-                    pubkey,
-                    request.request().withdrawal_address,
-                    request.request().amount_gwei,
-                );
+                let message =
+                    DepositMessage::new(pubkey, request.request().withdrawal_address, request.request().amount_gwei);
                 ValidatorRecord {
                     pubkey: *pubkey,
                     share_pubkeys: keys.share_keys.iter().filter_map(|keys| keys.get(position).copied()).collect(),

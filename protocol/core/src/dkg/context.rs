@@ -56,13 +56,13 @@ impl Context {
     /// Number of operators.
     #[must_use]
     pub fn n(&self) -> usize {
-        usize::from(self.threshold.n())
+        self.threshold.n()
     }
 
     /// Size of a quorum, and number of shares that sign.
     #[must_use]
     pub fn t(&self) -> usize {
-        usize::from(self.threshold.t())
+        self.threshold.t()
     }
 
     /// Number of validators.

@@ -232,10 +232,7 @@ pub(super) fn check(context: &Context, dealer: OperatorId, dealing: &Dealing) ->
         }
     }
     let digest = Dealing::ephemeral_digest(context, dealer, &dealing.ephemeral);
-    dealing
-        .ephemeral
-        .verify(&digest, &dealing.ephemeral_signature)
-        .map_err(|_| DealingFault::Ephemeral)?;
+    dealing.ephemeral.verify(&digest, &dealing.ephemeral_signature).map_err(|_| DealingFault::Ephemeral)?;
     let commitments = Commitments::from_bytes(&dealing.commitments, context.k(), context.threshold())
         .map_err(DealingFault::Commitments)?;
     let bound = proof_context(context.chain_id(), &context.ceremony_id(), dealer);
@@ -255,7 +252,7 @@ pub(super) fn timely<'a>(
     candidates: impl Iterator<Item = (OperatorId, &'a Held)>,
 ) -> std::collections::BTreeMap<OperatorId, &'a Held> {
     let mut set: std::collections::BTreeMap<OperatorId, &Held> = candidates.collect();
-    let support = usize::from(context.threshold().f()) + 1;
+    let support = context.threshold().f() + 1;
     loop {
         let late: Vec<OperatorId> = set
             .iter()

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use cluster_crypto::{
     feldman::Commitments,
     seal::{self, DealContext, Reveal},
-    threshold,
-    ShareIndex,
+    threshold, ShareIndex,
 };
 use rand_core::{CryptoRng, RngCore};
 use serde::{Deserialize, Serialize};
@@ -176,9 +175,9 @@ impl Evidence {
         rng: &mut (impl RngCore + CryptoRng),
     ) -> Result<OperatorId, EvidenceError> {
         match self {
-            Self::Equivocation { first, second } => is_equivocation(context, first, second)
-                .then_some(first.dealer)
-                .ok_or(EvidenceError::NoFault),
+            Self::Equivocation { first, second } => {
+                is_equivocation(context, first, second).then_some(first.dealer).ok_or(EvidenceError::NoFault)
+            }
             Self::InvalidDealing { dealing } => {
                 let body = authentic_dealing(context, dealing)?;
                 match dealing::check(context, dealing.from, body) {

@@ -152,8 +152,5 @@ impl Machine {
 
 fn is_wanted(inventory: &Inventory, signed: &Signed, machine: &Machine) -> bool {
     matches!(&signed.body, Body::Deal(_))
-        && machine
-            .dealings
-            .get(&signed.from)
-            .is_some_and(|held| inventory.wanted.contains(&(signed.from, held.digest)))
+        && machine.dealings.get(&signed.from).is_some_and(|held| inventory.wanted.contains(&(signed.from, held.digest)))
 }

@@ -12,14 +12,12 @@ use cluster_crypto::{identity, polynomial::SecretVector, Secret, SecretSeed, Sha
 use thiserror::Error;
 
 use super::{
-    agreement::{Agreement, Decision, MAX_VIEWS},
+    agreement::{Agreement, Decision},
     context::Context,
-    dealing::{self, Dealer, Held},
-    evidence::{invalid_dealing, Culprit, CulpritKind},
-    keys::{self, Finding, Keys, Rebuilt, Summed},
-    message::{
-        vote_digest, Accusation, Ballot, Body, DealingRef, Message, Qualified, Signed,
-    },
+    dealing::{Dealer, Held},
+    evidence::{Culprit, CulpritKind},
+    keys::{Keys, Rebuilt, Summed},
+    message::{Accusation, Body, DealingRef, Message, Signed},
     output::{AbortReport, Output, Record, Timing},
     signing::Signing,
     Step,
@@ -157,8 +155,8 @@ impl Machine {
         if started != *request.signed() {
             return Err(RestoreError::OtherCeremony);
         }
-        let mut machine = Self::new(Context::new(request), me, identity, seed, timing, then)
-            .ok_or(RestoreError::NotInCommittee)?;
+        let mut machine =
+            Self::new(Context::new(request), me, identity, seed, timing, then).ok_or(RestoreError::NotInCommittee)?;
         machine.begin(then);
         for (position, record) in records {
             match record {
@@ -411,11 +409,7 @@ impl Machine {
         let refs = self
             .dealings
             .iter()
-            .map(|(dealer, held)| DealingRef {
-                dealer: *dealer,
-                digest: held.digest,
-                signature: held.signed.signature,
-            })
+            .map(|(dealer, held)| DealingRef { dealer: *dealer, digest: held.digest, signature: held.signed.signature })
             .collect();
         let signed = self.sign(Body::Echo(refs));
         self.echoes.insert(self.me, Arc::clone(&signed));
@@ -434,125 +428,11 @@ impl Machine {
         true
     }
 
-    // DKG 4.1 to 4.5: one vote in every view, for the lock or for all dealings that are right.
-    fn vote(&mut self) -> bool {
-        let view = self.agreement.view;
-        if self.idle() || self.voted.is_some_and(|voted| voted >= view) {
-            return false;
-        }
-        let lock = self.agreement.lock().cloned();
-        let chosen = lock.as_ref().map(|lock| lock.qualified.clone()).or_else(|| self.candidates());
-        // One who cannot vote says why, so that the others exclude the same dealers.
-        let Some(qualified) = chosen.or_else(|| (!self.accusations.is_empty()).then(Qualified::new)) else {
-            return self.abort_when_hopeless();
-        };
-        self.voted = Some(view);
-        self.cast(view, qualified, lock);
-        self.abort_when_hopeless();
-        true
-    }
-
-    pub(super) fn cast(&mut self, view: u32, qualified: Qualified, lock: Option<super::message::Lock>) {
-        let vote = self.identity.sign(&vote_digest(&self.context, self.me, view, &qualified));
-        let accusations = self.accusations.values().cloned().collect();
-        let signed = self.sign(Body::Verdict(Ballot { view, qualified, vote, lock, accusations }));
-        // This operator votes once in a view, so nothing of its own can be in the way.
-        let _ = self.agreement.record_verdict(&signed);
-        self.broadcast(signed);
-    }
-
-    /// DKG 4.2 and 4.3: the dealings that this operator would make keys from; `None` when they are too few.
-    fn candidates(&mut self) -> Option<Qualified> {
-        loop {
-            let set = dealing::timely(
-                &self.context,
-                self.dealings.iter().filter(|(dealer, _)| !self.guilty.contains(dealer)).map(|(id, held)| (*id, held)),
-            );
-            if set.len() < self.context.t() {
-                return None;
-            }
-            let qualified = dealing::qualified(&set);
-            if self.summed.as_ref().is_some_and(|summed| summed.qualified == qualified) {
-                return Some(qualified);
-            }
-            match keys::sum(&self.context, self.index, &self.seed, &set, &self.rebuilt) {
-                Ok(summed) => self.summed = Some(summed),
-                Err(findings) if findings.is_empty() => return None,
-                Err(findings) => self.blame(&findings),
-            }
-        }
-    }
-
-    /// DKG 4.4: excludes dealers, with the evidence that makes others exclude them too.
-    pub(super) fn blame(&mut self, findings: &[(OperatorId, Finding)]) {
-        for (dealer, finding) in findings {
-            let Some(held) = self.dealings.get(dealer) else { continue };
-            let signed = Arc::clone(&held.signed);
-            match finding {
-                Finding::Subgroup => {
-                    self.guilty.insert(*dealer);
-                    self.name(invalid_dealing(signed));
-                }
-                Finding::Share => self.complain(*dealer),
-            }
-        }
-    }
-
     pub(super) fn name(&mut self, culprit: Culprit) {
         if let Entry::Vacant(place) = self.culprits.entry((culprit.operator_id, culprit.kind)) {
             place.insert(culprit);
             self.changed = true;
         }
-    }
-
-    // DKG 4.6 to 4.9
-    fn lock(&mut self, now: Time) -> bool {
-        let view = self.agreement.view;
-        let voters: BTreeSet<OperatorId> = self.agreement.voters(view).collect();
-        if self.idle() || self.voted != Some(view) {
-            return self.catch_up(now);
-        }
-        let everyone = self.echoes.keys().all(|operator| voters.contains(operator));
-        if voters.len() < self.context.t() || !(everyone || self.overdue) {
-            return self.catch_up(now);
-        }
-        match self.agreement.quorum(view, self.context.t()) {
-            Some(lock) if self.acceptable(&lock.qualified) => {
-                self.agreement.adopt(lock);
-                self.enter(now, Step::Store);
-                true
-            }
-            // Votes differ while dealings are on their way: the next view waits for them.
-            _ if !self.overdue && !self.wanted().is_empty() => self.catch_up(now),
-            _ => {
-                self.next_view(now, view + 1);
-                true
-            }
-        }
-    }
-
-    /// DKG 4.7: a set with a dealer that evidence excludes is not locked any more, unless it was locked before.
-    fn acceptable(&self, qualified: &Qualified) -> bool {
-        self.agreement.lock().is_some_and(|lock| lock.qualified == *qualified)
-            || qualified.iter().all(|(dealer, _)| !self.guilty.contains(dealer))
-    }
-
-    pub(super) fn catch_up(&mut self, now: Time) -> bool {
-        let reached = self.agreement.reached_by(usize::from(self.context.threshold().f()) + 1);
-        if self.idle() || reached <= self.agreement.view {
-            return false;
-        }
-        self.next_view(now, reached);
-        true
-    }
-
-    pub(super) fn next_view(&mut self, now: Time, view: u32) {
-        if view >= MAX_VIEWS {
-            self.abort("the operators could not agree on the dealings");
-            return;
-        }
-        self.agreement.view = view;
-        self.enter(now, Step::Verdicts);
     }
 
     pub(super) fn sign(&mut self, body: Body) -> Arc<Signed> {
@@ -569,7 +449,7 @@ impl Machine {
     }
 
     /// DKG 10.4: when so many dealers are proven guilty that the rest cannot make keys, waiting is of no use.
-    fn abort_when_hopeless(&mut self) -> bool {
+    pub(super) fn abort_when_hopeless(&mut self) -> bool {
         if !self.idle() && self.guilty.len() > self.context.n() - self.context.t() {
             self.abort("too many dealers are proven guilty");
         }
@@ -620,5 +500,26 @@ impl Machine {
     /// Whether the step has waited long enough for those who are late.
     pub(super) fn is_overdue(&self) -> bool {
         self.overdue
+    }
+}
+
+impl crate::machine::Machine for Machine {
+    type Message = Message;
+    type Output = Output;
+
+    fn on_message(&mut self, now: Time, from: OperatorId, message: Message) -> Verdict {
+        Self::on_message(self, now, from, message)
+    }
+
+    fn on_deadline(&mut self, now: Time) {
+        Self::on_deadline(self, now);
+    }
+
+    fn poll(&mut self) -> Option<Output> {
+        Self::poll(self)
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        Self::deadline(self)
     }
 }

@@ -244,10 +244,7 @@ impl DealingRef {
     #[must_use]
     pub fn is_authentic(&self, context: &Context) -> bool {
         let digest = message_digest(context, KIND_DEAL, self.dealer, &self.digest);
-        context
-            .committee()
-            .public_key(self.dealer)
-            .is_some_and(|key| key.verify(&digest, &self.signature).is_ok())
+        context.committee().public_key(self.dealer).is_some_and(|key| key.verify(&digest, &self.signature).is_ok())
     }
 }
 

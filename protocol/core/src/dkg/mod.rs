@@ -18,6 +18,7 @@ mod output;
 mod receive;
 mod signing;
 mod store;
+mod vote;
 
 use std::fmt;
 
@@ -91,10 +92,8 @@ impl std::str::FromStr for Step {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .chain([Self::Done, Self::Aborted])
-            .find(|step| step.name() == name)
-            .ok_or_else(|| format!("there is no step `{name}`; the steps are commit, deal, echo, verdicts, store, sign and certify"))
+        Self::ALL.into_iter().chain([Self::Done, Self::Aborted]).find(|step| step.name() == name).ok_or_else(|| {
+            format!("there is no step `{name}`; the steps are commit, deal, echo, verdicts, store, sign and certify")
+        })
     }
 }

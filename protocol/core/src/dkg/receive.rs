@@ -137,11 +137,7 @@ impl Machine {
         let (Body::Commit(committed), Some(dealing)) = (&commit.body, held.dealing()) else { return };
         if dealing.commit(&self.context, dealer) != *committed {
             let evidence = Evidence::BrokenCommit { commit: Arc::clone(commit), dealing: Arc::clone(&held.signed) };
-            self.name(Culprit {
-                operator_id: dealer,
-                kind: CulpritKind::InvalidDealing,
-                evidence: Some(evidence),
-            });
+            self.name(Culprit { operator_id: dealer, kind: CulpritKind::InvalidDealing, evidence: Some(evidence) });
         }
     }
 
@@ -213,9 +209,7 @@ impl Machine {
         }
         let unknown: Vec<&DealingRef> = refs
             .iter()
-            .filter(|reference| {
-                self.dealings.get(&reference.dealer).is_none_or(|held| held.digest != reference.digest)
-            })
+            .filter(|reference| self.dealings.get(&reference.dealer).is_none_or(|held| held.digest != reference.digest))
             .collect();
         if !unknown.iter().all(|reference| reference.is_authentic(&self.context)) {
             return Verdict::Fault(FaultReason::BadSignature);
@@ -294,10 +288,7 @@ impl Machine {
         lock.votes.len() <= self.context.n()
             && voters.len() == lock.votes.len()
             && voters.len() >= self.context.t()
-            && lock
-                .votes
-                .iter()
-                .all(|(voter, vote)| is_vote(&self.context, *voter, lock.view, &lock.qualified, vote))
+            && lock.votes.iter().all(|(voter, vote)| is_vote(&self.context, *voter, lock.view, &lock.qualified, vote))
     }
 
     /// DKG 4.4: takes an accusation up; false when it is proven untrue.
@@ -351,12 +342,8 @@ impl Machine {
             Ruling::DealerGuilty => {
                 self.guilty.insert(*dealer);
                 self.upheld.insert((*dealer, accuser), false);
-                let evidence = Evidence::WrongShare { accuser, reveal: reveal.clone(), dealing: signed };
-                self.name(Culprit {
-                    operator_id: *dealer,
-                    kind: CulpritKind::WrongShare,
-                    evidence: Some(evidence),
-                });
+                let evidence = Evidence::WrongShare { accuser, reveal: *reveal, dealing: signed };
+                self.name(Culprit { operator_id: *dealer, kind: CulpritKind::WrongShare, evidence: Some(evidence) });
                 true
             }
             Ruling::AccuserGuilty => {
@@ -376,15 +363,11 @@ impl Machine {
         let Some(held) = self.dealings.get(&dealer) else { return };
         let Some(dealing) = held.dealing() else { return };
         let ceremony = self.context.ceremony_id();
-        let bound = cluster_crypto::seal::DealContext {
-            ceremony_id: &ceremony.0,
-            dealer: dealer.0,
-            receiver: self.me.0,
-        };
+        let bound =
+            cluster_crypto::seal::DealContext { ceremony_id: &ceremony.0, dealer: dealer.0, receiver: self.me.0 };
         let mut rng = derived_rng(&self.seed, "reveal", &[&held.digest]);
         let reveal = cluster_crypto::seal::reveal(&self.identity, &dealing.ephemeral, bound, &mut rng);
-        let evidence =
-            Evidence::WrongShare { accuser: self.me, reveal: reveal.clone(), dealing: Arc::clone(&held.signed) };
+        let evidence = Evidence::WrongShare { accuser: self.me, reveal, dealing: Arc::clone(&held.signed) };
         let accusation = Accusation::BadShare { dealer, digest: held.digest, reveal };
         self.guilty.insert(dealer);
         self.accusations.insert(dealer, accusation);

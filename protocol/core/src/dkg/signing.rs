@@ -20,10 +20,7 @@ use crate::{committee::OperatorId, deposit::DepositMessage, request::Request};
 pub(super) const PARTIAL_BYTES: usize = 192;
 
 /// The hashed deposit messages of a ceremony's validators: every operator builds them itself from the request.
-pub(super) fn deposit_messages(
-    context: &Context,
-    pubkeys: impl Iterator<Item = bls::PublicKey>,
-) -> Vec<HashedMessage> {
+pub(super) fn deposit_messages(context: &Context, pubkeys: impl Iterator<Item = bls::PublicKey>) -> Vec<HashedMessage> {
     let request = context.request();
     pubkeys
         .map(|pubkey| {
@@ -85,9 +82,9 @@ impl Signing {
             let inputs: Vec<(ShareIndex, &[Partial])> =
                 chosen.iter().map(|(_, index, partials)| (*index, *partials)).collect();
             let mut bound: Vec<[u8; 32]> = vec![context.ceremony_id().0, keys.digest];
-            bound.extend(chosen.iter().filter_map(|(operator, _, _)| {
-                Some(self.partials.get(operator)?.digest(context))
-            }));
+            bound.extend(
+                chosen.iter().filter_map(|(operator, _, _)| Some(self.partials.get(operator)?.digest(context))),
+            );
             let bound: Vec<&[u8]> = bound.iter().map(|digest| &digest[..]).collect();
             let mut rng = derived_rng(seed, "combine", &bound);
             let candidates = threshold::combine(context.threshold(), &inputs).ok();

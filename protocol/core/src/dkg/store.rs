@@ -107,9 +107,11 @@ impl Machine {
         if self.voted == Some(MAX_VIEWS - 1) || view >= MAX_VIEWS {
             return;
         }
-        let unheard = self.mine.iter().filter_map(|signed| ballot(signed)).all(|ballot| {
-            self.accusations.values().any(|accusation| !ballot.accusations.contains(accusation))
-        });
+        let unheard = self
+            .mine
+            .iter()
+            .filter_map(|signed| ballot(signed))
+            .all(|ballot| self.accusations.values().any(|accusation| !ballot.accusations.contains(accusation)));
         if unheard {
             self.voted = Some(view);
             self.cast(view, qualified, None);

@@ -82,9 +82,10 @@ fn check_evidence(simulation: &Simulation, honest: &BTreeSet<OperatorId>, node: 
         // Evidence travels as JSON; what anyone reads back must still convict.
         let text = serde_json::to_string(evidence).unwrap();
         let evidence: cluster_core::dkg::Evidence = serde_json::from_str(&text).unwrap();
-        let guilty = evidence
-            .judge(&context, transcript, &mut ChaCha20Rng::seed_from_u64(seed))
-            .unwrap_or_else(|error| panic!("seed {seed}: {:?} against {}: {error}", culprit.kind, culprit.operator_id.0));
+        let guilty =
+            evidence.judge(&context, transcript, &mut ChaCha20Rng::seed_from_u64(seed)).unwrap_or_else(|error| {
+                panic!("seed {seed}: {:?} against {}: {error}", culprit.kind, culprit.operator_id.0)
+            });
         assert_eq!(guilty, culprit.operator_id, "seed {seed}: the evidence names somebody else");
         assert!(!honest.contains(&guilty), "seed {seed}: evidence against honest operator {}", guilty.0);
     } else {
@@ -116,7 +117,14 @@ pub fn assert_ready(simulation: &Simulation, expected: &[OperatorId]) {
     for id in expected {
         let node = &simulation.nodes()[id];
         let readiness = node.outcome.as_ref().map(|outcome| outcome.readiness.clone());
-        assert_eq!(readiness, Some(Readiness::Ready), "seed {}: operator {}, abort {:?}", simulation.seed, id.0, node.abort);
+        assert_eq!(
+            readiness,
+            Some(Readiness::Ready),
+            "seed {}: operator {}, abort {:?}",
+            simulation.seed,
+            id.0,
+            node.abort
+        );
     }
 }
 
