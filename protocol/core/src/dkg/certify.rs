@@ -36,7 +36,7 @@ impl Machine {
         self.broadcast(signed);
     }
 
-    /// DKG 6.3 to 6.5.
+    /// DKG 6.3 to 6.5: the messages follow from the request, so no key can sign a second one.
     pub(super) fn combine(&mut self, now: Time) -> bool {
         let Some(keys) = &self.keys else { return false };
         let combined = self.signing.combine(&self.context, keys, &self.seed);

@@ -185,6 +185,7 @@ impl Machine {
         now: Time,
     ) -> Option<Self> {
         let index = context.index_of(me)?;
+        // DKG 0.6
         let passive = now.seconds() > context.request().request().deadline;
         Some(Self {
             index,
@@ -315,7 +316,7 @@ impl Machine {
         self.step_started.plus_ms(self.timing.step_ms.saturating_mul(factor))
     }
 
-    /// DKG 10: goes on without those who are late, asks for what is missing, or gives up.
+    /// DKG 10.2 and 10.3: goes on without those who are late, asks for what is missing, or gives up.
     pub fn on_deadline(&mut self, now: Time) {
         if self.halted || self.step == Step::Done {
             return;
@@ -399,7 +400,7 @@ impl Machine {
         true
     }
 
-    // DKG 3: tell everyone which dealings arrived.
+    // DKG 3.1: tell everyone which dealings arrived.
     fn echo(&mut self, now: Time) -> bool {
         let complete =
             self.commits.keys().all(|dealer| self.dealings.contains_key(dealer) || self.guilty.contains(dealer));

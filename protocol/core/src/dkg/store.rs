@@ -31,7 +31,7 @@ impl Machine {
         }
     }
 
-    // DKG 5: keys and share on disk, then the receipt; a quorum of receipts decides.
+    // DKG 5.1 to 5.4: keys and share on disk, then the receipt; a quorum of receipts decides.
     pub(super) fn store(&mut self, now: Time) -> bool {
         let target = match (&self.decision, self.agreement.lock()) {
             (Some(decision), _) => Some((decision.view, decision.qualified.clone())),

@@ -1,0 +1,78 @@
+//! The specification and the code name the same steps.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+/// Steps of the specification that describe rather than act, with where they hold.
+const NOT_IN_CODE_OF_THE_MACHINE: &[(&str, &str)] = &[
+    ("0.1", "request.rs checks requests"),
+    ("0.2", "ceremony.rs derives the id"),
+    ("0.3", "message.rs signs, receive.rs checks, for every step"),
+    ("0.5", "the order of outputs in every step"),
+    ("9.4", "says that there is nothing else"),
+    ("10.1", "the conditions of every step"),
+];
+
+fn spec_steps(text: &str) -> BTreeSet<String> {
+    text.lines()
+        .filter_map(|line| line.strip_prefix("- **")?.split_once("**"))
+        .map(|(step, _)| step.to_owned())
+        .collect()
+}
+
+/// `DKG 2`, `DKG 2.4`, `DKG 1.1 to 1.3`, `DKG 4.3 and 5.1`: all steps that are meant.
+fn cited_steps(text: &str, steps: &BTreeSet<String>) -> BTreeSet<String> {
+    let mut cited = BTreeSet::new();
+    for citation in text.split("DKG ").skip(1) {
+        let words: Vec<&str> = citation.split_whitespace().take(3).collect();
+        let Some(first) = words.first().map(|word| trim(word)).filter(|word| is_step(word)) else { continue };
+        let second = words.get(2).map(|word| trim(word)).filter(|word| is_step(word));
+        match (words.get(1).copied(), second) {
+            (Some("to"), Some(last)) => {
+                cited.extend(steps.iter().filter(|step| key(step) >= key(first) && key(step) <= key(last)).cloned());
+            }
+            (Some("and"), Some(other)) => cited.extend([first.to_owned(), other.to_owned()]),
+            _ => {
+                cited.insert(first.to_owned());
+            }
+        }
+    }
+    cited
+}
+
+fn trim(word: &str) -> &str {
+    word.trim_matches(|c: char| !c.is_ascii_digit())
+}
+
+fn is_step(word: &str) -> bool {
+    !word.is_empty() && word.split('.').all(|part| part.parse::<u32>().is_ok())
+}
+
+fn key(step: &str) -> Vec<u32> {
+    step.split('.').map(|part| part.parse().unwrap()).collect()
+}
+
+#[test]
+fn every_step_has_code_and_every_citation_a_step() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let steps = spec_steps(&fs::read_to_string(root.join("../../docs/spec/dkg.md")).unwrap());
+    assert!(steps.len() > 40, "the specification was not read");
+    let mut cited = BTreeSet::new();
+    for entry in fs::read_dir(root.join("src/dkg")).unwrap() {
+        let text = fs::read_to_string(entry.unwrap().path()).unwrap();
+        cited.extend(cited_steps(&text, &steps));
+    }
+    for citation in &cited {
+        let known = steps.contains(citation) || steps.iter().any(|step| step.starts_with(&format!("{citation}.")));
+        assert!(known, "the code cites DKG {citation}, which the specification does not have");
+    }
+    let unmatched: Vec<_> = steps
+        .iter()
+        .filter(|step| {
+            let elsewhere = NOT_IN_CODE_OF_THE_MACHINE.iter().any(|(other, _)| other == step);
+            cited.contains(*step) == elsewhere
+        })
+        .collect();
+    assert!(unmatched.is_empty(), "steps to be cited by the code, or listed as not in it: {unmatched:?}");
+}
