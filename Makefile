@@ -1,0 +1,50 @@
+# Every target sets itself up on a Debian machine with Rust.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint doc bench fuzz soak clean
+
+# One set of features for everything under test, so that nothing is compiled twice.
+TEST_FEATURES := --features cluster-core/simulation,cluster-node/fault-injection
+DEMO_DIR ?= demo-out
+VALIDATORS ?= 3
+OPERATORS ?= 4
+NETWORK ?= hoodi
+TRANSPORT ?= quic
+
+help: ## This list
+	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+setup: ## What the tests need besides Rust: PostgreSQL and a Python verifier
+	@bash .ci/setup
+
+demo: ## A whole network in one process makes deposit data for 3 validators
+	cargo build --release --locked -p cluster-testnet
+	./target/release/cluster-testnet demo --operators $(OPERATORS) --validators $(VALIDATORS) --network $(NETWORK) \
+		--withdrawal-address lido --transport $(TRANSPORT) --out $(DEMO_DIR)
+
+test: setup ## All tests
+	cargo build --locked --workspace --bins $(TEST_FEATURES)
+	cargo test --locked --workspace $(TEST_FEATURES)
+
+lint: ## Formatting, clippy, documentation, licences, dependency rules
+	@bash .ci/lint
+
+doc: ## The API documentation in target/doc
+	cargo doc --locked --workspace --no-deps
+
+bench: ## criterion benches and the table of ratios of docs/benchmarks.md
+	cargo bench --locked -p cluster-benches
+	cargo run --release --locked -p cluster-benches --bin ratios
+
+fuzz: ## Every fuzz target for a minute each (needs cargo-fuzz)
+	@bash fuzz/run.sh
+
+soak: ## Thousands of simulated schedules, and the simulation tests over many seeds
+	cargo build --release --locked -p cluster-testnet
+	for operators in 4 7 10 13; do \
+		./target/release/cluster-testnet simulate --operators $$operators --validators 2 --seeds 2000 || exit 1; \
+	done
+	SIMULATION_SEEDS=200 cargo test --release --locked -p cluster-core --features simulation --test ceremony --test byzantine
+
+clean: ## Remove what was built
+	cargo clean
+	rm -rf $(DEMO_DIR)
