@@ -22,7 +22,7 @@ CREATE TABLE ceremonies (
     withdrawal_address TEXT   NOT NULL,
     deadline_s         BIGINT NOT NULL,
     request            TEXT   NOT NULL,              -- the owner's signed request, JSON
-    state              TEXT   NOT NULL,              -- pending | running | aborted | incomplete | ready
+    status             TEXT   NOT NULL,              -- pending | expired | running | aborted | incomplete | ready
     missing_operators  TEXT   NOT NULL DEFAULT '[]', -- JSON array; who has not attested yet
     abort_reason       TEXT   NOT NULL DEFAULT '',   -- as a gateway reported it; a verified certificate overrules it
     transcript_digest  TEXT   NOT NULL DEFAULT '',   -- '' until a certificate was verified
@@ -32,7 +32,7 @@ CREATE TABLE ceremonies (
 );
 CREATE INDEX ceremonies_by_owner ON ceremonies (owner, position);
 CREATE INDEX ceremonies_by_nonce ON ceremonies (owner, nonce);
-CREATE INDEX ceremonies_by_state ON ceremonies (state, position);
+CREATE INDEX ceremonies_by_status ON ceremonies (status, position);
 
 -- Apart from `ceremonies` because a certificate of a large ceremony takes megabytes.
 CREATE TABLE certificates (

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 pub const EXAMPLE: &str = include_str!("../config.example.toml");
 
 /// Everything that can be set.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Address to listen on; port 0 takes a free one.
@@ -28,7 +28,7 @@ pub struct Config {
     /// The cluster public key that this instance serves; without it the legacy set-up calls answer code 1001.
     pub cluster_pubkey: Option<identity::PublicKey>,
     /// Origins (`https://host[:port]`) at which browsers reach this service or its app; logins name one of them.
-    /// Empty: `http://` and the address that the service listens on.
+    /// Empty: `http://` and the address that the service listens on, also as `127.0.0.1` and `localhost`.
     pub public_urls: Vec<String>,
     /// Certificates verified at a time; each takes one core for up to a second.
     pub verify_concurrency: usize,
@@ -62,6 +62,13 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+/// Without the database URL, which may hold a password.
+impl std::fmt::Debug for Config {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Config").field("listen", &self.listen).finish_non_exhaustive()
+    }
 }
 
 impl Default for Config {
@@ -125,9 +132,12 @@ mod tests {
     /// Every field stands in the example, commented out where the default is "none", and equals the default.
     #[test]
     fn example_documents_every_field_with_its_default() {
-        let uncommented: String = EXAMPLE.lines().map(|line| line.strip_prefix("#: ").unwrap_or(line)).collect::<Vec<_>>().join("\n");
+        let uncommented: String =
+            EXAMPLE.lines().map(|line| line.strip_prefix("#: ").unwrap_or(line)).collect::<Vec<_>>().join("\n");
         let documented: toml::Table = uncommented.parse().unwrap();
-        let serde_json::Value::Object(defaults) = serde_json::to_value(Config::default()).unwrap() else { unreachable!() };
+        let serde_json::Value::Object(defaults) = serde_json::to_value(Config::default()).unwrap() else {
+            unreachable!()
+        };
         for (field, default) in &defaults {
             let shown = documented.get(field).unwrap_or_else(|| unreachable!("{field} is not in config.example.toml"));
             if !default.is_null() {

@@ -1,7 +1,6 @@
 //! What happens in a ceremony, persisted in order; the source of `/v1/ceremonies/{ceremony_id}/events`.
 
-use crate::problem::{ApiResult, Problem};
-use crate::store::WriteTx;
+use crate::store::{StoreError, StoreResult, WriteTx};
 use cluster_core::encoding::to_hex;
 use cluster_crypto::hash::TaggedHash;
 use serde::{Deserialize, Serialize};
@@ -17,6 +16,8 @@ pub enum EventKind {
     Progress,
     /// The ceremony ended without keys, as a gateway reports it.
     Aborted,
+    /// The deadline passed before any operator reported; nothing will come unless a certificate does after all.
+    Expired,
     /// A verified certificate lacks some operators.
     Incomplete,
     /// A verified certificate has every operator. The last event.
@@ -30,6 +31,7 @@ impl EventKind {
             EventKind::Requested => "requested",
             EventKind::Progress => "progress",
             EventKind::Aborted => "aborted",
+            EventKind::Expired => "expired",
             EventKind::Incomplete => "incomplete",
             EventKind::Ready => "ready",
         }
@@ -100,18 +102,18 @@ impl EventBody {
     }
 
     /// Equal for reports of the same thing by several gateways, which see it at different times.
-    fn fingerprint(&self) -> ApiResult<String> {
+    fn fingerprint(&self) -> StoreResult<String> {
         let timeless = Self { reported_at_ms: None, ..self.clone() };
-        let json = serde_json::to_vec(&timeless).map_err(|_| Problem::internal())?;
+        let json = serde_json::to_vec(&timeless).map_err(|_| StoreError::Corrupt { column: "data" })?;
         Ok(to_hex(&TaggedHash::new("cluster-node/event/1").bytes(&json).finish()))
     }
 }
 
 /// Appends an event unless the same was recorded before; returns its number.
-pub async fn record(write: &mut WriteTx, ceremony_id: &str, body: EventBody, now_ms: u64) -> ApiResult<Option<i64>> {
+pub async fn record(write: &mut WriteTx, ceremony_id: &str, body: EventBody, now_ms: u64) -> StoreResult<Option<i64>> {
     let seq = write.last_event(ceremony_id).await? + 1;
     let fingerprint = body.fingerprint()?;
     let event = CeremonyEvent { ceremony_id: ceremony_id.to_owned(), seq, at_ms: now_ms, body };
-    let data = serde_json::to_string(&event).map_err(|_| Problem::internal())?;
+    let data = serde_json::to_string(&event).map_err(|_| StoreError::Corrupt { column: "data" })?;
     Ok(write.add_event(ceremony_id, seq, &fingerprint, &data).await?.then_some(seq))
 }

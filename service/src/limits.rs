@@ -28,12 +28,18 @@ pub const GATEWAY_WINDOW_MS: u64 = 5 * 60 * 1000;
 pub const LONG_POLL_MS: u64 = 30_000;
 /// Requests in one answer to a gateway's poll.
 pub const POLL_REQUESTS: i64 = 64;
-/// Requests that wait for a ceremony, over all owners: anyone can sign requests, so they must not fill the disk.
-pub const PENDING_REQUESTS: i64 = 10_000;
-/// Requests of one owner that wait for a ceremony.
-pub const PENDING_REQUESTS_OWNER: i64 = 100;
-/// A request that no gateway reported on is dropped this long after its deadline (it cannot start any more).
-pub const PENDING_KEEP_S: u64 = 7 * 24 * 60 * 60;
+/// Requests that nobody took up, over all owners: anyone can sign requests, so they must not fill the disk.
+pub const UNSTARTED_REQUESTS: i64 = 10_000;
+/// Requests of one owner that nobody took up.
+pub const UNSTARTED_REQUESTS_OWNER: i64 = 100;
+/// A request gives way to newer ones only after it had this long to be taken up.
+pub const UNSTARTED_KEEP_MS: u64 = 60_000;
+/// A request counts as expired this long after its deadline: reports of a start may be on their way.
+pub const EXPIRE_AFTER_S: u64 = 60;
+/// Requests marked as expired in one transaction.
+pub const EXPIRE_BATCH: i64 = 500;
+/// An expired request is deleted this long after its deadline.
+pub const EXPIRED_KEEP_S: u64 = 24 * 60 * 60;
 /// Events kept of one ceremony; 13 operators report seven steps each, with room for faults.
 pub const CEREMONY_EVENTS: i64 = 2_000;
 /// Characters of a reason that a gateway reports.

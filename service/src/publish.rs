@@ -182,7 +182,7 @@ fn prepare(candidate: &Candidate, now_ms: u64) -> ApiResult<Merged> {
     Ok(Merged {
         event: EventBody { missing_operators: missing_operators.clone(), ..EventBody::of(kind) },
         outcome: Outcome {
-            state: kind.as_str(),
+            status: kind.as_str(),
             missing_operators,
             certificate: CertificateRow {
                 transcript_digest: candidate.transcript_digest.clone(),

@@ -2,6 +2,7 @@
 
 use crate::auth::siwe::{Origin, SiweError};
 use crate::config::Config;
+use crate::events::{self, EventBody, EventKind};
 use crate::legacy::envelope::LegacyError;
 use crate::metrics::{metrics, observe, Metrics};
 use crate::problem::Problem;
@@ -27,8 +28,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tower_http::timeout::TimeoutLayer;
 
-/// Expired rows are deleted this often.
-const PURGE_EVERY: Duration = Duration::from_secs(60);
+/// Expired rows are looked for this often.
+const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(60);
 
 /// Why the service does not start.
 #[derive(Debug, thiserror::Error)]
@@ -64,14 +65,18 @@ pub enum StartError {
 }
 
 /// A service that answers calls until it is shut down.
-#[derive(Debug)]
 pub struct RunningService {
     local_addr: SocketAddr,
-    stopping: CancellationToken,
+    state: AppState,
     grace: Duration,
     serving: JoinHandle<()>,
-    purging: JoinHandle<()>,
-    store: Store,
+    housekeeping: JoinHandle<()>,
+}
+
+impl std::fmt::Debug for RunningService {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("RunningService").field("local_addr", &self.local_addr).finish_non_exhaustive()
+    }
 }
 
 impl RunningService {
@@ -80,17 +85,22 @@ impl RunningService {
         self.local_addr
     }
 
+    /// Marks and deletes what has expired, now instead of within a minute.
+    pub async fn tidy(&self) -> Result<(), StoreError> {
+        tidy(&self.state).await
+    }
+
     /// Takes no more calls, ends streams and polls, lets other calls finish within the configured grace, and
     /// closes the database.
     pub async fn shutdown(self) {
-        self.stopping.cancel();
-        self.purging.abort();
+        self.state.stopping.cancel();
+        self.housekeeping.abort();
         let mut serving = self.serving;
         if tokio::time::timeout(self.grace, &mut serving).await.is_err() {
             tracing::warn!("calls were cut off: they did not finish within the grace of {:?}", self.grace);
             serving.abort();
         }
-        self.store.close().await;
+        self.state.store.close().await;
     }
 }
 
@@ -104,10 +114,9 @@ pub async fn start(config: Config) -> Result<RunningService, StartError> {
     let listener = TcpListener::bind(config.listen).await.map_err(listen_error)?;
     let local_addr = listener.local_addr().map_err(listen_error)?;
     let state = state(&config, registry, local_addr).await?;
-    let purging = tokio::spawn(purge(state.clone()));
-    let (store, stopping) = (state.store.clone(), state.stopping.clone());
-    let app = router(state, Duration::from_millis(config.request_timeout_ms));
-    let until = stopping.clone();
+    let housekeeping = tokio::spawn(housekeeping(state.clone()));
+    let app = router(state.clone(), Duration::from_millis(config.request_timeout_ms));
+    let until = state.stopping.clone();
     let serving = tokio::spawn(async move {
         let service = app.into_make_service_with_connect_info::<SocketAddr>();
         let serve = axum::serve(listener, service).with_graceful_shutdown(until.cancelled_owned());
@@ -117,7 +126,7 @@ pub async fn start(config: Config) -> Result<RunningService, StartError> {
     });
     tracing::info!(%local_addr, "cluster service listens on {local_addr}");
     let grace = Duration::from_millis(config.shutdown_grace_ms);
-    Ok(RunningService { local_addr, stopping, grace, serving, purging, store })
+    Ok(RunningService { local_addr, state, grace, serving, housekeeping })
 }
 
 async fn state(config: &Config, registry: FileRegistry, local_addr: SocketAddr) -> Result<AppState, StartError> {
@@ -127,7 +136,7 @@ async fn state(config: &Config, registry: FileRegistry, local_addr: SocketAddr) 
         store.ensure_initiator(cluster_pubkey, config.clock.now_s()).await?;
     }
     let origins: Vec<Origin> = match &config.public_urls[..] {
-        [] => vec![format!("http://{local_addr}").parse()?],
+        [] => default_origins(local_addr)?,
         urls => urls.iter().map(|url| url.parse()).collect::<Result<_, _>>()?,
     };
     Ok(AppState {
@@ -148,6 +157,15 @@ async fn state(config: &Config, registry: FileRegistry, local_addr: SocketAddr) 
         wake: Wake::default(),
         stopping: CancellationToken::new(),
     })
+}
+
+/// Without `public_urls`: the address itself, and the names of this machine for itself.
+fn default_origins(local_addr: SocketAddr) -> Result<Vec<Origin>, SiweError> {
+    let port = local_addr.port();
+    let mut urls =
+        vec![format!("http://{local_addr}"), format!("http://127.0.0.1:{port}"), format!("http://localhost:{port}")];
+    urls.dedup();
+    urls.iter().map(|url| url.parse()).collect()
 }
 
 fn router(state: AppState, timeout: Duration) -> Router {
@@ -188,13 +206,33 @@ async fn read_registry(path: &Path) -> Result<FileRegistry, StartError> {
     Ok(FileRegistry::parse(&text)?)
 }
 
-async fn purge(state: AppState) {
-    let mut every = tokio::time::interval(PURGE_EVERY);
+async fn housekeeping(state: AppState) {
+    let mut every = tokio::time::interval(HOUSEKEEPING_EVERY);
     loop {
         every.tick().await;
-        let deadline_before_s = state.clock.now_s().saturating_sub(limits::PENDING_KEEP_S);
-        if let Err(error) = state.store.purge(state.clock.now_ms(), deadline_before_s).await {
-            tracing::error!(%error, "expired rows could not be deleted");
+        if let Err(error) = tidy(&state).await {
+            tracing::error!(%error, "expired rows could not be dealt with");
         }
     }
+}
+
+/// Marks requests that expired, tells their owners, and deletes what is no longer needed.
+async fn tidy(state: &AppState) -> Result<(), StoreError> {
+    let (now_s, now_ms) = (state.clock.now_s(), state.clock.now_ms());
+    loop {
+        let mut write = state.store.write().await?;
+        let deadline_before_s = now_s.saturating_sub(limits::EXPIRE_AFTER_S);
+        let expired = write.expire_requests(deadline_before_s, now_ms, limits::EXPIRE_BATCH).await?;
+        for ceremony_id in &expired {
+            events::record(&mut write, ceremony_id, EventBody::of(EventKind::Expired), now_ms).await?;
+        }
+        write.commit().await?;
+        for ceremony_id in &expired {
+            state.wake.ceremony(ceremony_id);
+        }
+        if expired.is_empty() {
+            break;
+        }
+    }
+    state.store.purge(now_ms, now_s.saturating_sub(limits::EXPIRED_KEEP_S)).await
 }

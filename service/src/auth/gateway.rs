@@ -50,18 +50,22 @@ impl FromRequest<AppState> for GatewayCall {
         let claim = read_claim(&parts, state)?;
         let method = parts.method.as_str().to_owned();
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
-        let body = Bytes::from_request(Request::from_parts(parts, body), state).await.map_err(|rejection| {
-            match rejection.status() {
+        let body =
+            Bytes::from_request(Request::from_parts(parts, body), state).await.map_err(|rejection| match rejection
+                .status()
+            {
                 StatusCode::PAYLOAD_TOO_LARGE => Problem::too_large(cluster_core::certificate::MAX_CERTIFICATE_BYTES),
                 _ => Problem::malformed("The body could not be read."),
-            }
-        })?;
+            })?;
         let digest = call_digest(&method, &path, claim.timestamp_ms, &body);
         if claim.public_key.verify(&digest, &claim.signature).is_err() {
-            return Err(Problem::unauthorized("The signature does not fit this call.").with_field("x-cluster-signature"));
+            return Err(
+                Problem::unauthorized("The signature does not fit this call.").with_field("x-cluster-signature")
+            );
         }
         // The digest, not the signature: another signature over the same call is the same call.
-        let seen = TaggedHash::new("cluster-node/http-seen/1").bytes(&claim.public_key.to_bytes()).bytes(&digest).finish();
+        let seen =
+            TaggedHash::new("cluster-node/http-seen/1").bytes(&claim.public_key.to_bytes()).bytes(&digest).finish();
         let expires_at_ms = claim.timestamp_ms + 2 * limits::GATEWAY_WINDOW_MS;
         if !state.store.first_gateway_call(&to_hex(&seen), expires_at_ms).await? {
             let detail = "This signed call was made before; sign it again with a new timestamp.";

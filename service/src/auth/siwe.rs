@@ -41,7 +41,8 @@ impl FromStr for Origin {
     type Err = SiweError;
 
     fn from_str(text: &str) -> Result<Self, SiweError> {
-        let bad = || wrong("public_urls", format!("{text:?} is not an origin such as https://host or http://host:port"));
+        let bad =
+            || wrong("public_urls", format!("{text:?} is not an origin such as https://host or http://host:port"));
         let (scheme, rest) = text.split_once("://").ok_or_else(bad)?;
         let authority = rest.strip_suffix('/').unwrap_or(rest);
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);
@@ -166,9 +167,9 @@ impl Message {
 }
 
 fn parse_heading(line: &str) -> Result<(Option<String>, String), SiweError> {
-    let origin = line.strip_suffix(HEADING).ok_or_else(|| {
-        wrong("domain", format!("The first line must be the domain and {:?}.", HEADING.trim_start()))
-    })?;
+    let origin = line
+        .strip_suffix(HEADING)
+        .ok_or_else(|| wrong("domain", format!("The first line must be the domain and {:?}.", HEADING.trim_start())))?;
     let (scheme, domain) = match origin.split_once("://") {
         Some((scheme, domain)) => (Some(scheme.to_owned()), domain),
         None => (None, origin),

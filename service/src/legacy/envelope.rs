@@ -72,8 +72,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for LegacyJson<T> {
             .await
             .map_err(|rejection| LegacyError::new(400, format!("The body could not be read: {rejection}.")))?;
         let mut reader = serde_json::Deserializer::from_slice(&bytes);
-        let value = serde_path_to_error::deserialize(&mut reader)
-            .map_err(|error| LegacyError::new(400, format!("The body is wrong at {}: {}.", error.path(), error.inner())))?;
+        let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+            LegacyError::new(400, format!("The body is wrong at {}: {}.", error.path(), error.inner()))
+        })?;
         reader.end().map_err(|_| LegacyError::new(400, "The body has more than one JSON value."))?;
         Ok(Self(value))
     }

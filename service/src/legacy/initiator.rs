@@ -5,6 +5,7 @@ use crate::auth::legacy::LegacyOwner;
 use crate::hex::{address_key, checksummed, parse_address};
 use crate::state::AppState;
 use crate::store::InitiatorRow;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use serde::Serialize;
 
@@ -50,9 +51,10 @@ pub async fn status(State(state): State<AppState>) -> LegacyResult<InitiatorStat
 pub async fn bind(
     State(state): State<AppState>,
     caller: LegacyOwner,
-    Path(owner): Path<String>,
+    owner: Result<Path<String>, PathRejection>,
 ) -> LegacyResult<InitiatorStatus> {
-    let owner = parse_address(&owner).ok_or_else(|| LegacyError::new(400, "The owner is not an address."))?;
+    let owner = owner.ok().and_then(|Path(owner)| parse_address(&owner));
+    let owner = owner.ok_or_else(|| LegacyError::new(400, "The owner is not an address."))?;
     if address_key(&owner) != caller.owner {
         return Err(LegacyError::new(403, "An owner can bind only itself; sign in with that wallet."));
     }

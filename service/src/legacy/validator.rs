@@ -179,8 +179,8 @@ pub async fn update(
 }
 
 async fn update_row(write: &mut WriteTx, owner: &str, row: &UpdateRow, now_ms: u64) -> Result<String, LegacyError> {
-    let pubkey = normalized::<48>(&row.pubkey)
-        .ok_or_else(|| LegacyError::new(400, "pubkey must be 0x and 96 hex digits."))?;
+    let pubkey =
+        normalized::<48>(&row.pubkey).ok_or_else(|| LegacyError::new(400, "pubkey must be 0x and 96 hex digits."))?;
     let txid = hex_or_empty::<32>("txid", &row.txid)?;
     // A row of another owner is as unknown as one that does not exist.
     let status = write.validator_status(owner, &pubkey).await?.filter(|status| status != "Incomplete");

@@ -25,8 +25,8 @@ pub struct CeremonyRow {
     pub deadline_s: i64,
     /// Signed request, JSON.
     pub request: String,
-    /// See [`crate::v1::ceremonies::CeremonyState`].
-    pub state: String,
+    /// See [`crate::v1::ceremonies::CeremonyStatus`].
+    pub status: String,
     /// JSON array.
     pub missing_operators: String,
     /// As reported; empty when none.
@@ -91,7 +91,7 @@ pub struct CertificateRow {
 #[derive(Clone, Debug)]
 pub struct Outcome {
     /// `incomplete` or `ready`.
-    pub state: &'static str,
+    pub status: &'static str,
     /// Who has not attested.
     pub missing_operators: Vec<u32>,
     /// The certificate to store.
@@ -118,16 +118,21 @@ impl Store {
         Ok(row)
     }
 
-    /// Ceremonies of this owner before position `before`, newest first; an empty `state` means all.
-    pub async fn ceremonies_of(&self, owner: &str, state: &str, before: i64, limit: i64) -> StoreResult<Vec<CeremonyRow>> {
+    /// Ceremonies of this owner before position `before`, newest first; an empty `status` means all.
+    pub async fn ceremonies_of(
+        &self,
+        owner: &str,
+        status: &str,
+        before: i64,
+        limit: i64,
+    ) -> StoreResult<Vec<CeremonyRow>> {
         let rows = sqlx::query_as(
-            "SELECT * FROM ceremonies WHERE owner = $1 AND position < $2 AND ($3 = '' OR state = $4) \
-             ORDER BY position DESC LIMIT $5",
+            "SELECT * FROM ceremonies WHERE owner = $1 AND position < $2 AND ($3 = '' OR status = $3) \
+             ORDER BY position DESC LIMIT $4",
         )
         .bind(owner.to_owned())
         .bind(before)
-        .bind(state.to_owned())
-        .bind(state.to_owned())
+        .bind(status.to_owned())
         .bind(limit)
         .fetch_all(&self.pool)
         .await?;
@@ -139,7 +144,7 @@ impl Store {
     pub async fn open_requests(&self, position: i64, now_s: u64, limit: i64) -> StoreResult<Vec<(i64, String)>> {
         let rows = sqlx::query_as(
             "SELECT position, request FROM ceremonies WHERE position > $1 \
-             AND (state IN ('running', 'incomplete') OR (state = 'pending' AND deadline_s >= $2)) \
+             AND (status IN ('running', 'incomplete') OR (status = 'pending' AND deadline_s >= $2)) \
              ORDER BY position LIMIT $3",
         )
         .bind(position)
@@ -165,9 +170,9 @@ impl Store {
 }
 
 impl WriteTx {
-    /// State and certificate digest of a ceremony: what a writer must know before it changes anything.
+    /// Status and certificate digest of a ceremony: what a writer must know before it changes anything.
     pub async fn ceremony_head(&mut self, ceremony_id: &str) -> StoreResult<Option<(String, String)>> {
-        let row = sqlx::query_as("SELECT state, certificate_digest FROM ceremonies WHERE ceremony_id = $1")
+        let row = sqlx::query_as("SELECT status, certificate_digest FROM ceremonies WHERE ceremony_id = $1")
             .bind(ceremony_id.to_owned())
             .fetch_optional(&mut *self.tx)
             .await?;
@@ -176,33 +181,76 @@ impl WriteTx {
 
     /// The ceremony for which an owner used a nonce.
     pub async fn ceremony_of_nonce(&mut self, owner: &str, nonce: u64) -> StoreResult<Option<String>> {
-        let row: Option<(String,)> =
-            sqlx::query_as("SELECT ceremony_id FROM ceremonies WHERE owner = $1 AND nonce = $2 ORDER BY position LIMIT 1")
-                .bind(owner.to_owned())
-                .bind(nonce.to_string())
-                .fetch_optional(&mut *self.tx)
-                .await?;
+        let row: Option<(String,)> = sqlx::query_as(
+            "SELECT ceremony_id FROM ceremonies WHERE owner = $1 AND nonce = $2 ORDER BY position LIMIT 1",
+        )
+        .bind(owner.to_owned())
+        .bind(nonce.to_string())
+        .fetch_optional(&mut *self.tx)
+        .await?;
         Ok(row.map(|(ceremony_id,)| ceremony_id))
     }
 
-    /// Requests that wait for a ceremony: of all owners, and of this one.
-    pub async fn pending_requests(&mut self, owner: &str) -> StoreResult<(i64, i64)> {
-        let (all,): (i64,) = sqlx::query_as("SELECT COUNT(*) FROM ceremonies WHERE state = 'pending'")
+    /// Requests that never started, waiting or expired: of all owners, and of this one.
+    pub async fn unstarted_requests(&mut self, owner: &str) -> StoreResult<(i64, i64)> {
+        let (all,): (i64,) = sqlx::query_as("SELECT COUNT(*) FROM ceremonies WHERE status IN ('pending', 'expired')")
             .fetch_one(&mut *self.tx)
             .await?;
-        let (own,): (i64,) = sqlx::query_as("SELECT COUNT(*) FROM ceremonies WHERE state = 'pending' AND owner = $1")
-            .bind(owner.to_owned())
-            .fetch_one(&mut *self.tx)
-            .await?;
+        let (own,): (i64,) =
+            sqlx::query_as("SELECT COUNT(*) FROM ceremonies WHERE status IN ('pending', 'expired') AND owner = $1")
+                .bind(owner.to_owned())
+                .fetch_one(&mut *self.tx)
+                .await?;
         Ok((all, own))
     }
 
-    /// Adds a ceremony in state `pending`.
+    /// Deletes the oldest request that never started and arrived before `before_ms`; says whether there was one.
+    pub async fn drop_oldest_unstarted(&mut self, before_ms: u64) -> StoreResult<bool> {
+        let oldest: Option<(String,)> = sqlx::query_as(
+            "SELECT ceremony_id FROM ceremonies WHERE status IN ('pending', 'expired') AND created_at_ms < $1 \
+             ORDER BY position LIMIT 1",
+        )
+        .bind(to_i64(before_ms))
+        .fetch_optional(&mut *self.tx)
+        .await?;
+        let Some((ceremony_id,)) = oldest else {
+            return Ok(false);
+        };
+        for statement in
+            ["DELETE FROM ceremony_events WHERE ceremony_id = $1", "DELETE FROM ceremonies WHERE ceremony_id = $1"]
+        {
+            sqlx::query(statement).bind(ceremony_id.clone()).execute(&mut *self.tx).await?;
+        }
+        Ok(true)
+    }
+
+    /// Marks up to `limit` requests whose deadline passed without a start; returns their ids.
+    pub async fn expire_requests(
+        &mut self,
+        deadline_before_s: u64,
+        now_ms: u64,
+        limit: i64,
+    ) -> StoreResult<Vec<String>> {
+        let ids: Vec<(String,)> = sqlx::query_as(
+            "SELECT ceremony_id FROM ceremonies WHERE status = 'pending' AND deadline_s < $1 ORDER BY position LIMIT $2",
+        )
+        .bind(to_i64(deadline_before_s))
+        .bind(limit)
+        .fetch_all(&mut *self.tx)
+        .await?;
+        let ids: Vec<String> = ids.into_iter().map(|(ceremony_id,)| ceremony_id).collect();
+        for ceremony_id in &ids {
+            self.report_status(ceremony_id, "expired", "", now_ms).await?;
+        }
+        Ok(ids)
+    }
+
+    /// Adds a ceremony with status `pending`.
     pub async fn add_ceremony(&mut self, new: &NewCeremony, now_ms: u64) -> StoreResult<()> {
         let position = self.next_id("SELECT COALESCE(MAX(position), 0) FROM ceremonies").await?;
         sqlx::query(
             "INSERT INTO ceremonies (ceremony_id, position, owner, nonce, cluster_pubkey, validator_count, operator_ids, \
-             withdrawal_address, deadline_s, request, state, created_at_ms, updated_at_ms) \
+             withdrawal_address, deadline_s, request, status, created_at_ms, updated_at_ms) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'pending', $11, $12)",
         )
         .bind(new.ceremony_id.clone())
@@ -222,13 +270,19 @@ impl WriteTx {
         Ok(())
     }
 
-    /// Moves a ceremony without a certificate to `running` or `aborted`; a certificate overrules such reports.
-    pub async fn report_state(&mut self, ceremony_id: &str, state: &str, reason: &str, now_ms: u64) -> StoreResult<()> {
+    /// Moves a ceremony without a certificate to `running`, `aborted` or `expired`; a certificate overrules such reports.
+    pub async fn report_status(
+        &mut self,
+        ceremony_id: &str,
+        status: &str,
+        reason: &str,
+        now_ms: u64,
+    ) -> StoreResult<()> {
         sqlx::query(
-            "UPDATE ceremonies SET state = $1, abort_reason = $2, updated_at_ms = $3 \
-             WHERE ceremony_id = $4 AND state IN ('pending', 'running', 'aborted')",
+            "UPDATE ceremonies SET status = $1, abort_reason = $2, updated_at_ms = $3 \
+             WHERE ceremony_id = $4 AND status IN ('pending', 'expired', 'running', 'aborted')",
         )
-        .bind(state.to_owned())
+        .bind(status.to_owned())
         .bind(reason.to_owned())
         .bind(to_i64(now_ms))
         .bind(ceremony_id.to_owned())
@@ -240,10 +294,10 @@ impl WriteTx {
     /// Stores a verified certificate and what it means.
     pub async fn set_outcome(&mut self, ceremony_id: &str, outcome: &Outcome, now_ms: u64) -> StoreResult<()> {
         sqlx::query(
-            "UPDATE ceremonies SET state = $1, missing_operators = $2, abort_reason = '', transcript_digest = $3, \
+            "UPDATE ceremonies SET status = $1, missing_operators = $2, abort_reason = '', transcript_digest = $3, \
              certificate_digest = $4, updated_at_ms = $5 WHERE ceremony_id = $6",
         )
-        .bind(outcome.state.to_owned())
+        .bind(outcome.status.to_owned())
         .bind(json_list(&outcome.missing_operators))
         .bind(outcome.certificate.transcript_digest.clone())
         .bind(outcome.certificate.certificate_digest.clone())

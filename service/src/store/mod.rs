@@ -106,7 +106,9 @@ impl Store {
                 Box::pin(async move {
                     if kind == Kind::Sqlite {
                         // Readers do not wait for the writer; a commit is on disk before it is reported.
-                        for pragma in ["PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA foreign_keys = ON"] {
+                        for pragma in
+                            ["PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA foreign_keys = ON"]
+                        {
                             sqlx::query(pragma).execute(&mut *connection).await?;
                         }
                     }
@@ -145,27 +147,21 @@ impl Store {
         self.pool.close().await;
     }
 
-    /// Deletes what has expired: nonces, sessions, gateway calls, and requests that never started.
-    pub async fn purge(&self, now_ms: u64, pending_deadline_before_s: u64) -> StoreResult<()> {
-        let now_ms = to_i64(now_ms);
-        let before_s = to_i64(pending_deadline_before_s);
+    /// Deletes expired nonces, sessions and gateway calls, and requests that expired long ago.
+    pub async fn purge(&self, now_ms: u64, deadline_before_s: u64) -> StoreResult<()> {
+        const OLD: &str = "SELECT ceremony_id FROM ceremonies WHERE status = 'expired' AND deadline_s < $1";
+        let (now_ms, before_s) = (to_i64(now_ms), to_i64(deadline_before_s));
+        let events = format!("DELETE FROM ceremony_events WHERE ceremony_id IN ({OLD})");
         let mut write = self.write().await?;
-        for statement in [
-            "DELETE FROM login_nonces WHERE expires_at_ms <= $1",
-            "DELETE FROM sessions WHERE expires_at_ms <= $1",
-            "DELETE FROM gateway_calls WHERE expires_at_ms <= $1",
+        for (statement, bound) in [
+            ("DELETE FROM login_nonces WHERE expires_at_ms <= $1", now_ms),
+            ("DELETE FROM sessions WHERE expires_at_ms <= $1", now_ms),
+            ("DELETE FROM gateway_calls WHERE expires_at_ms <= $1", now_ms),
+            (events.as_str(), before_s),
+            ("DELETE FROM ceremonies WHERE status = 'expired' AND deadline_s < $1", before_s),
         ] {
-            sqlx::query(statement).bind(now_ms).execute(&mut *write.tx).await?;
+            sqlx::query(statement).bind(bound).execute(&mut *write.tx).await?;
         }
-        let stale = "SELECT ceremony_id FROM ceremonies WHERE state = 'pending' AND deadline_s < $1";
-        sqlx::query(&format!("DELETE FROM ceremony_events WHERE ceremony_id IN ({stale})"))
-            .bind(before_s)
-            .execute(&mut *write.tx)
-            .await?;
-        sqlx::query("DELETE FROM ceremonies WHERE state = 'pending' AND deadline_s < $1")
-            .bind(before_s)
-            .execute(&mut *write.tx)
-            .await?;
         write.commit().await
     }
 }

@@ -1,13 +1,13 @@
 //! An owner's ceremonies and what they produced.
 
-use super::extract::{ceremony_key, ApiQuery, Page, PageQuery};
+use super::extract::{ceremony_key, ApiPath, ApiQuery, Page, PageQuery};
 use crate::auth::session::Owner;
 use crate::hex::checksummed;
 use crate::problem::{ApiResult, Problem};
 use crate::schemas;
 use crate::state::AppState;
 use crate::store::{CeremonyRow, StoreError, ValidatorFilter};
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::Json;
@@ -19,9 +19,11 @@ use utoipa::{IntoParams, ToSchema};
 /// Where a ceremony stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum CeremonyState {
+pub enum CeremonyStatus {
     /// Requested; no operator has reported.
     Pending,
+    /// No operator has reported before the deadline; the ceremony cannot start any more.
+    Expired,
     /// Operators report progress.
     Running,
     /// A gateway reported its end without keys. A certificate that arrives later still counts.
@@ -38,7 +40,7 @@ pub struct Ceremony {
     /// 0x hex.
     pub ceremony_id: String,
     /// Where it stands.
-    pub state: CeremonyState,
+    pub status: CeremonyStatus,
     /// Checksummed address.
     pub owner: String,
     /// Key of the gateway that the request names: 33 bytes, 0x hex.
@@ -69,11 +71,11 @@ impl TryFrom<CeremonyRow> for Ceremony {
     fn try_from(row: CeremonyRow) -> ApiResult<Self> {
         let operator_ids = row.operator_ids()?;
         let missing_operators = row.missing_operators()?;
-        let state = serde_json::from_value(serde_json::Value::from(row.state))
-            .map_err(|_| StoreError::Corrupt { column: "state" })?;
+        let status = serde_json::from_value(serde_json::Value::from(row.status))
+            .map_err(|_| StoreError::Corrupt { column: "status" })?;
         Ok(Self {
             ceremony_id: row.ceremony_id,
-            state,
+            status,
             owner: checksummed(&row.owner),
             cluster_pubkey: row.cluster_pubkey,
             operator_ids,
@@ -93,8 +95,8 @@ impl TryFrom<CeremonyRow> for Ceremony {
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct CeremonyQuery {
-    /// Only ceremonies in this state.
-    pub state: Option<CeremonyState>,
+    /// Only ceremonies with this status.
+    pub status: Option<CeremonyStatus>,
 }
 
 /// Lists the owner's ceremonies, newest first.
@@ -108,7 +110,7 @@ pub async fn list(
     ApiQuery(query): ApiQuery<CeremonyQuery>,
 ) -> ApiResult<Json<Page<Ceremony>>> {
     let (limit, before) = (page.limit()?, page.position(i64::MAX)?);
-    let wanted = query.state.map(|state| serde_json::to_value(state).unwrap_or_default());
+    let wanted = query.status.map(|status| serde_json::to_value(status).unwrap_or_default());
     let wanted = wanted.as_ref().and_then(|value| value.as_str()).unwrap_or_default();
     let rows = state.store.ceremonies_of(&owner.address, wanted, before, limit + 1).await?;
     Page::cut(rows, limit, |row| row.position, Ceremony::try_from).map(Json)
@@ -118,7 +120,7 @@ pub async fn list(
 #[utoipa::path(get, path = "/v1/ceremonies/{ceremony_id}", tag = "ceremonies", security(("session" = [])),
     params(("ceremony_id" = String, Path, description = "0x and 64 hex digits")),
     responses((status = 200, body = Ceremony), (status = 401, body = Problem), (status = 404, body = Problem)))]
-pub async fn get(State(state): State<AppState>, owner: Owner, Path(id): Path<String>) -> ApiResult<Json<Ceremony>> {
+pub async fn get(State(state): State<AppState>, owner: Owner, ApiPath(id): ApiPath) -> ApiResult<Json<Ceremony>> {
     find(&state, &owner, &id).await.and_then(Ceremony::try_from).map(Json)
 }
 
@@ -127,7 +129,7 @@ pub async fn get(State(state): State<AppState>, owner: Owner, Path(id): Path<Str
     params(("ceremony_id" = String, Path, description = "0x and 64 hex digits")),
     responses((status = 200, body = schemas::Certificate), (status = 401, body = Problem),
               (status = 404, body = Problem), (status = 409, body = Problem)))]
-pub async fn certificate(State(state): State<AppState>, owner: Owner, Path(id): Path<String>) -> ApiResult<Response> {
+pub async fn certificate(State(state): State<AppState>, owner: Owner, ApiPath(id): ApiPath) -> ApiResult<Response> {
     let row = find_ready(&state, &owner, &id).await?;
     let held = state.store.certificate(&row.ceremony_id).await?.ok_or_else(Problem::internal)?;
     let kind = [(header::CONTENT_TYPE, "application/json")];
@@ -139,7 +141,7 @@ pub async fn certificate(State(state): State<AppState>, owner: Owner, Path(id): 
     params(("ceremony_id" = String, Path, description = "0x and 64 hex digits")),
     responses((status = 200, body = Vec<schemas::DepositData>), (status = 401, body = Problem),
               (status = 404, body = Problem), (status = 409, body = Problem)))]
-pub async fn deposit_data(State(state): State<AppState>, owner: Owner, Path(id): Path<String>) -> ApiResult<Response> {
+pub async fn deposit_data(State(state): State<AppState>, owner: Owner, ApiPath(id): ApiPath) -> ApiResult<Response> {
     let row = find_ready(&state, &owner, &id).await?;
     let filter = ValidatorFilter { ceremony_id: row.ceremony_id, ready_only: true, ..ValidatorFilter::default() };
     let validators = state.store.validators_of(&owner.address, &filter, 0, i64::from(MAX_VALIDATORS)).await?;
@@ -161,13 +163,13 @@ pub async fn find(state: &AppState, owner: &Owner, id: &str) -> ApiResult<Ceremo
 
 async fn find_ready(state: &AppState, owner: &Owner, id: &str) -> ApiResult<CeremonyRow> {
     let row = find(state, owner, id).await?;
-    match row.state.as_str() {
+    match row.status.as_str() {
         "ready" => Ok(row),
         // Deposit signatures of validators that too few operators can run must not leave the service.
         "incomplete" => {
             let missing = row.missing_operators()?;
             Err(Problem::conflict("Operators have not confirmed their shares yet.").with_missing_operators(missing))
         }
-        _ => Err(Problem::conflict(format!("The ceremony is {}.", row.state))),
+        _ => Err(Problem::conflict(format!("The ceremony is {}.", row.status))),
     }
 }

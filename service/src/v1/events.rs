@@ -5,12 +5,13 @@
 //! `EventSource` to stop.
 
 use super::ceremonies::find;
+use super::extract::ApiPath;
 use crate::auth::session::Owner;
 use crate::events::{CeremonyEvent, EventKind};
 use crate::limits;
 use crate::problem::{ApiResult, Problem};
 use crate::state::AppState;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
@@ -31,7 +32,7 @@ use tokio::sync::{broadcast, OwnedSemaphorePermit};
 pub async fn events(
     State(state): State<AppState>,
     owner: Owner,
-    Path(id): Path<String>,
+    ApiPath(id): ApiPath,
     headers: HeaderMap,
 ) -> ApiResult<Response> {
     let row = find(&state, &owner, &id).await?;
@@ -39,7 +40,7 @@ pub async fn events(
     // Subscribed before the first read, so that nothing falls in between.
     let news = state.wake.ceremonies();
     let first = state.store.events_after(&row.ceremony_id, after, limits::EVENT_BATCH).await?;
-    if first.is_empty() && row.state == "ready" {
+    if first.is_empty() && row.status == "ready" {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let permit = state.stream_slots.clone().try_acquire_owned();
@@ -109,7 +110,8 @@ impl Follower {
             if !self.owner.is_live(&self.state).await.ok()? {
                 return None;
             }
-            let events = self.state.store.events_after(&self.ceremony_id, self.after, limits::EVENT_BATCH).await.ok()?;
+            let events =
+                self.state.store.events_after(&self.ceremony_id, self.after, limits::EVENT_BATCH).await.ok()?;
             self.ready = events.into_iter().map(|event| (event.seq, event.data)).collect();
         }
     }

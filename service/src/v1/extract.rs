@@ -4,7 +4,7 @@ use crate::hex::normalized;
 use crate::limits;
 use crate::problem::{ApiResult, Problem};
 use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::{request::Parts, StatusCode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -67,6 +67,18 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for ApiQuery<T> {
     }
 }
 
+/// The one parameter of a path.
+pub struct ApiPath(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for ApiPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> ApiResult<Self> {
+        let path = Path::from_request_parts(parts, state).await;
+        path.map(|Path(value)| Self(value)).map_err(|_| Problem::malformed("The path is not UTF-8."))
+    }
+}
+
 /// A part of a list.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -116,7 +128,12 @@ pub struct Page<T> {
 
 impl<T> Page<T> {
     /// Cuts a list that was read with one item more than `limit`.
-    pub fn cut<R>(mut rows: Vec<R>, limit: i64, position: impl Fn(&R) -> i64, item: impl Fn(R) -> ApiResult<T>) -> ApiResult<Self> {
+    pub fn cut<R>(
+        mut rows: Vec<R>,
+        limit: i64,
+        position: impl Fn(&R) -> i64,
+        item: impl Fn(R) -> ApiResult<T>,
+    ) -> ApiResult<Self> {
         let limit = usize::try_from(limit).unwrap_or(0);
         let more = rows.len() > limit;
         rows.truncate(limit);

@@ -1,6 +1,6 @@
 //! Calls of gateways, each signed with the gateway's key (see [`crate::auth::gateway`]).
 
-use super::extract::{ceremony_key, parse_cursor, parse_json, ApiQuery};
+use super::extract::{ceremony_key, parse_cursor, parse_json, ApiPath, ApiQuery};
 use crate::auth::gateway::GatewayCall;
 use crate::events::{self, CulpritReport, EventBody, EventKind};
 use crate::limits;
@@ -10,7 +10,7 @@ use crate::publish;
 use crate::schemas;
 use crate::state::AppState;
 use crate::store::StoreError;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::Json;
 use serde::{Deserialize, Serialize};
@@ -48,7 +48,7 @@ pub struct PublishAnswer {
     /// 0x hex.
     pub ceremony_id: String,
     /// `incomplete` or `ready`.
-    pub state: String,
+    pub status: String,
     /// Operators that have not attested.
     pub missing_operators: Vec<u32>,
 }
@@ -114,15 +114,15 @@ pub async fn requests(
               (status = 422, body = Problem)))]
 pub async fn publish_certificate(
     State(state): State<AppState>,
-    Path(id): Path<String>,
+    ApiPath(id): ApiPath,
     call: GatewayCall,
 ) -> ApiResult<(StatusCode, Json<PublishAnswer>)> {
     let ceremony_id = ceremony_key(&id)?;
     let publication = publish::publish(&state, &ceremony_id, call.body).await?;
     let row = state.store.ceremony(&ceremony_id).await?.ok_or_else(Problem::internal)?;
-    let status = if publication == Publication::Created { StatusCode::CREATED } else { StatusCode::OK };
+    let code = if publication == Publication::Created { StatusCode::CREATED } else { StatusCode::OK };
     let missing_operators = row.missing_operators()?;
-    Ok((status, Json(PublishAnswer { ceremony_id, state: row.state, missing_operators })))
+    Ok((code, Json(PublishAnswer { ceremony_id, status: row.status, missing_operators })))
 }
 
 /// Reports progress of a ceremony. The same report again changes nothing.
@@ -131,11 +131,7 @@ pub async fn publish_certificate(
     params(("ceremony_id" = String, Path, description = "0x and 64 hex digits")),
     responses((status = 204), (status = 401, body = Problem), (status = 404, body = Problem),
               (status = 422, body = Problem), (status = 429, body = Problem)))]
-pub async fn progress(
-    State(state): State<AppState>,
-    Path(id): Path<String>,
-    call: GatewayCall,
-) -> ApiResult<StatusCode> {
+pub async fn progress(State(state): State<AppState>, ApiPath(id): ApiPath, call: GatewayCall) -> ApiResult<StatusCode> {
     let ceremony_id = ceremony_key(&id)?;
     let report: ProgressReport = parse_json(&call.body)?;
     let row = state.store.ceremony(&ceremony_id).await?;
@@ -160,13 +156,13 @@ pub async fn progress(
     }
     let reported = if aborted { "aborted" } else { "running" };
     // Late reports of the operators' last steps do not bring an aborted ceremony back.
-    if aborted || row.state != "aborted" {
-        write.report_state(&ceremony_id, reported, &reason, now_ms).await?;
+    if aborted || row.status != "aborted" {
+        write.report_status(&ceremony_id, reported, &reason, now_ms).await?;
     }
     write.commit().await?;
     state.wake.ceremony(&ceremony_id);
     let operator_id = report.operator_id;
-    tracing::info!(%ceremony_id, operator_id, gateway = %call.gateway, state = reported, "progress of ceremony {ceremony_id}");
+    tracing::info!(%ceremony_id, operator_id, gateway = %call.gateway, status = reported, "progress of ceremony {ceremony_id}");
     Ok(StatusCode::NO_CONTENT)
 }
 

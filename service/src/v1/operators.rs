@@ -1,9 +1,9 @@
 //! Operators of the registry: public, like the registry.
 
-use super::extract::{ApiQuery, Page, PageQuery};
+use super::extract::{ApiPath, ApiQuery, Page, PageQuery};
 use crate::problem::{ApiResult, Problem};
 use crate::state::AppState;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::Json;
 use cluster_core::committee::OperatorId;
 use cluster_core::encoding::to_hex;
@@ -77,7 +77,7 @@ pub async fn list(
 #[utoipa::path(get, path = "/v1/operators/{operator_id}", tag = "operators",
     params(("operator_id" = u32, Path)),
     responses((status = 200, body = Operator), (status = 404, body = Problem)))]
-pub async fn get(State(state): State<AppState>, Path(id): Path<String>) -> ApiResult<Json<Operator>> {
+pub async fn get(State(state): State<AppState>, ApiPath(id): ApiPath) -> ApiResult<Json<Operator>> {
     let id = id.parse().map_err(|_| Problem::invalid("operator_id", "An operator id is a number."))?;
     let entry = state.registry.operator(OperatorId(id));
     entry.map(|entry| Json(entry.into())).ok_or_else(|| Problem::not_found("The registry has no such operator."))

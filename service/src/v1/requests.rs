@@ -7,6 +7,7 @@ use crate::problem::{ApiResult, Problem};
 use crate::publish::new_ceremony;
 use crate::schemas;
 use crate::state::AppState;
+use crate::store::WriteTx;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::Json;
@@ -25,7 +26,7 @@ pub struct RequestAnswer {
     /// Names the ceremony everywhere: 0x hex.
     pub ceremony_id: String,
     /// Where it stands.
-    pub state: String,
+    pub status: String,
 }
 
 /// What a wallet needs to sign a request.
@@ -55,23 +56,20 @@ pub async fn submit(
     check_gateway(&state, &signed.request)?;
     let ceremony = new_ceremony(checked.signed())?;
     let ceremony_id = &ceremony.ceremony_id;
-    let accepted = |state: &str| {
-        let answer = RequestAnswer { ceremony_id: ceremony_id.clone(), state: state.to_owned() };
+    let accepted = |status: &str| {
+        let answer = RequestAnswer { ceremony_id: ceremony_id.clone(), status: status.to_owned() };
         (StatusCode::ACCEPTED, Json(answer))
     };
     let now_ms = state.clock.now_ms();
     let mut write = state.store.write().await?;
-    if let Some((held_state, _)) = write.ceremony_head(ceremony_id).await? {
-        return Ok(accepted(&held_state));
+    if let Some((held_status, _)) = write.ceremony_head(ceremony_id).await? {
+        return Ok(accepted(&held_status));
     }
     if let Some(other) = write.ceremony_of_nonce(&ceremony.owner, ceremony.nonce).await? {
         let detail = format!("The owner used nonce {} for ceremony {other}; choose another one.", ceremony.nonce);
         return Err(Problem::conflict(detail).with_field("nonce"));
     }
-    let (all, own) = write.pending_requests(&ceremony.owner).await?;
-    if own >= limits::PENDING_REQUESTS_OWNER || all >= limits::PENDING_REQUESTS {
-        return Err(Problem::too_many("Too many requests wait for a ceremony already; try again later."));
-    }
+    make_room(&mut write, &ceremony.owner, now_ms).await?;
     write.add_ceremony(&ceremony, now_ms).await?;
     events::record(&mut write, ceremony_id, EventBody::of(EventKind::Requested), now_ms).await?;
     write.commit().await?;
@@ -103,6 +101,18 @@ pub async fn typed_data(
         digest: to_hex(&request.digest()),
         ceremony_id: request.ceremony_id().to_string(),
     }))
+}
+
+/// Requests cost nothing to sign, so that their number is bounded. Those that operators take up start within
+/// seconds; when there is no room, the oldest that nobody took up has to go.
+async fn make_room(write: &mut WriteTx, owner: &str, now_ms: u64) -> ApiResult<()> {
+    let (all, own) = write.unstarted_requests(owner).await?;
+    let room = all < limits::UNSTARTED_REQUESTS
+        || write.drop_oldest_unstarted(now_ms.saturating_sub(limits::UNSTARTED_KEEP_MS)).await?;
+    if own < limits::UNSTARTED_REQUESTS_OWNER && room {
+        return Ok(());
+    }
+    Err(Problem::too_many("Too many requests wait for a ceremony already; try again later."))
 }
 
 /// A request for a gateway that nobody runs would wait for ever.

@@ -1,6 +1,6 @@
 //! An owner's validators.
 
-use super::extract::{ceremony_key, pubkey_key, ApiQuery, Page, PageQuery};
+use super::extract::{ceremony_key, pubkey_key, ApiPath, ApiQuery, Page, PageQuery};
 use crate::auth::session::Owner;
 use crate::hex::checksummed;
 use crate::problem::{ApiResult, Problem};
@@ -8,7 +8,7 @@ use crate::publish::OperatorShare;
 use crate::schemas;
 use crate::state::AppState;
 use crate::store::{StoreError, ValidatorFilter, ValidatorRow};
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::Json;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -139,7 +139,7 @@ pub async fn list(
 #[utoipa::path(get, path = "/v1/validators/{pubkey}", tag = "validators", security(("session" = [])),
     params(("pubkey" = String, Path, description = "0x and 96 hex digits")),
     responses((status = 200, body = Validator), (status = 401, body = Problem), (status = 404, body = Problem)))]
-pub async fn get(State(state): State<AppState>, owner: Owner, Path(id): Path<String>) -> ApiResult<Json<Validator>> {
+pub async fn get(State(state): State<AppState>, owner: Owner, ApiPath(id): ApiPath) -> ApiResult<Json<Validator>> {
     let row = state.store.validator_of(&owner.address, &pubkey_key(&id)?).await?;
     row.ok_or_else(|| Problem::not_found("You have no such validator.")).and_then(Validator::try_from).map(Json)
 }

@@ -40,7 +40,8 @@ impl Stream {
                 let data = serde_json::from_str(line("data:").unwrap()).unwrap();
                 return Some((id.parse().unwrap(), line("event:").unwrap().to_owned(), data));
             }
-            let chunk = tokio::time::timeout(Duration::from_secs(20), self.body.next()).await.expect("no event came")?;
+            let chunk =
+                tokio::time::timeout(Duration::from_secs(20), self.body.next()).await.expect("no event came")?;
             self.read.push_str(std::str::from_utf8(&chunk.unwrap()).unwrap());
         }
     }
@@ -89,6 +90,41 @@ on_both_databases! {
         let call = world.call(Method::GET, &format!("/v1/ceremonies/{id}/events")).bearer_auth(&token);
         let odd = crate::support::world::Answer::of(call.header("last-event-id", "x")).await;
         assert_eq!(odd.problem(422), "Last-Event-ID");
+        world.shutdown().await;
+    }
+
+    async fn a_request_that_nobody_takes_up_expires_in_sight_of_its_owner(database: Database) {
+        let world = World::start(database).await;
+        let signed = world.signed(0, 1, 1);
+        world.submit(&signed).await;
+        let id = signed.request.ceremony_id().to_string();
+        let token = world.login(0).await;
+        let status = || async { world.get_as(&token, &format!("/v1/ceremonies/{id}")).await.json()["status"].clone() };
+        world.clock.advance_ms((3600 + 60) * 1000);
+        world.service.tidy().await.unwrap();
+        assert_eq!(status().await, "pending", "reports of a start may be on their way");
+        let mut stream = Stream::open(&world, &token, &id, Some(1)).await;
+        world.clock.advance_ms(1000);
+        world.service.tidy().await.unwrap();
+        assert_eq!(stream.next().await.unwrap().1, "expired");
+        assert_eq!(status().await, "expired");
+        let list = world.get_as(&token, "/v1/ceremonies?status=expired").await.json();
+        assert_eq!(list["items"].as_array().unwrap().len(), 1);
+        // Operators signed it after all: what they signed counts.
+        let certificate = world.certificate(&signed, 1);
+        world.publish(0, &certificate).await;
+        assert_eq!(stream.next().await.unwrap().1, "ready");
+        assert_eq!(status().await, "ready");
+        // One that stays expired is deleted a day after its deadline.
+        let second = world.signed(0, 2, 1);
+        world.submit(&second).await;
+        for _ in 0..2 {
+            world.clock.advance_ms(14 * 3600 * 1000);
+            world.service.tidy().await.unwrap();
+        }
+        let token = world.login(0).await;
+        let list = world.get_as(&token, "/v1/ceremonies").await.json();
+        assert_eq!((list["items"].as_array().unwrap().len(), &list["items"][0]["status"]), (1, &json!("ready")));
         world.shutdown().await;
     }
 

@@ -142,22 +142,22 @@ on_both_databases! {
         world.progress(0, &format!("0x{}", "22".repeat(32)), report(10, "deal")).await.problem(404);
         assert_eq!(world.progress(0, "0x12", report(10, "deal")).await.problem(422), "ceremony_id");
         let state = || async { world.get_as(&token, &format!("/v1/ceremonies/{id}")).await.json() };
-        assert_eq!(state().await["state"], "pending");
+        assert_eq!(state().await["status"], "pending");
         assert_eq!(world.progress(0, &id, report(10, "deal")).await.status, 204);
-        assert_eq!(state().await["state"], "running");
+        assert_eq!(state().await["status"], "running");
         assert_eq!(world.progress(1, &id, report(10, "deal")).await.status, 204, "another gateway saw the same");
         let aborted = json!({ "operator_id": 10, "step": "aborted", "at_ms": 1, "aborted": "two dealers were silent",
             "culprits": [{ "operator_id": 20, "kind": "silent" }] });
         assert_eq!(world.progress(0, &id, aborted).await.status, 204);
-        assert_eq!((&state().await["state"], &state().await["abort_reason"]), (&json!("aborted"), &json!("two dealers were silent")));
+        assert_eq!((&state().await["status"], &state().await["abort_reason"]), (&json!("aborted"), &json!("two dealers were silent")));
         assert_eq!(world.progress(0, &id, report(30, "echo")).await.status, 204);
-        assert_eq!(state().await["state"], "aborted", "late reports do not bring it back");
+        assert_eq!(state().await["status"], "aborted", "late reports do not bring it back");
         // What a gateway says is overruled by what operators signed, and never overrules it.
         assert_eq!(world.publish(0, &world.certificate(&signed, 1)).await.status, 201);
-        assert_eq!((&state().await["state"], &state().await["abort_reason"]), (&json!("ready"), &Value::Null));
+        assert_eq!((&state().await["status"], &state().await["abort_reason"]), (&json!("ready"), &Value::Null));
         let again = json!({ "operator_id": 40, "step": "aborted", "at_ms": 1, "aborted": "no" });
         assert_eq!(world.progress(0, &id, again).await.status, 204);
-        assert_eq!(state().await["state"], "ready");
+        assert_eq!(state().await["status"], "ready");
         world.shutdown().await;
     }
 }

@@ -5,9 +5,7 @@ use cluster_crypto::ethereum::personal_message_digest;
 use reqwest::Method;
 use serde_json::{json, Value};
 
-const NO_FILTER: fn() -> Value = || {
-    json!({ "pubkey": "", "status": "", "generate_txid": "", "register_txid": "", "deposit_txid": "", "exit_txid": "" })
-};
+const NO_FILTER: fn() -> Value = || json!({ "pubkey": "", "status": "", "generate_txid": "", "register_txid": "", "deposit_txid": "", "exit_txid": "" });
 
 fn with(key: &str, value: &str) -> Value {
     let mut filter = NO_FILTER();
@@ -18,7 +16,8 @@ fn with(key: &str, value: &str) -> Value {
 /// The text of the issue, byte for byte, signed by a wallet whose key is 1 (address and text known beforehand).
 #[test]
 fn login_text_is_golden() {
-    let text = cluster_service::auth::legacy::login_message("0x7E5F4552091A69125d5DfCb7b8C2659029395Bdf", 1_735_689_599);
+    let text =
+        cluster_service::auth::legacy::login_message("0x7E5F4552091A69125d5DfCb7b8C2659029395Bdf", 1_735_689_599);
     let golden = "welcome to safestake cluster node \nowner:0x7E5F4552091A69125d5DfCb7b8C2659029395Bdf \ndeadline:2024-12-31 23:59:59";
     assert_eq!(text.as_deref(), Some(golden));
 }

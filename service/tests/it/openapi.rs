@@ -9,7 +9,10 @@ use std::path::Path;
 fn file_is_fresh() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi.json");
     let file = std::fs::read_to_string(path).unwrap_or_default();
-    assert!(file == cluster_service::openapi_json(), "stale: cargo run -p cluster-service -- openapi > service/openapi.json");
+    assert!(
+        file == cluster_service::openapi_json(),
+        "stale: cargo run -p cluster-service -- openapi > service/openapi.json"
+    );
 }
 
 /// The shapes in `schemas.rs` have the fields that core's types really have.

@@ -24,10 +24,10 @@ on_both_databases! {
         let other = with_attestations(&certificate, &[0, 1, 3]);
         let answer = world.publish(0, &few).await;
         assert_eq!((answer.status.as_u16(), answer.json()), (201, json!({
-            "ceremony_id": certificate.ceremony_id, "state": "incomplete", "missing_operators": [40] })));
+            "ceremony_id": certificate.ceremony_id, "status": "incomplete", "missing_operators": [40] })));
         assert_eq!(world.publish(0, &few).await.status, 200, "again");
         let row = ceremony(&world, &token, &certificate).await;
-        assert_eq!((&row["state"], &row["missing_operators"]), (&json!("incomplete"), &json!([40])));
+        assert_eq!((&row["status"], &row["missing_operators"]), (&json!("incomplete"), &json!([40])));
         // Incomplete validators are shown with who is missing, and with nothing that could be deposited.
         let list = world.get_as(&token, "/v1/validators").await.json();
         assert_eq!(list["items"].as_array().unwrap().len(), 3);
@@ -42,8 +42,8 @@ on_both_databases! {
         }
         // Another gateway heard from other operators.
         let answer = world.publish(1, &other).await;
-        assert_eq!((answer.status.as_u16(), &answer.json()["state"]), (200, &json!("ready")));
-        assert_eq!(world.publish(0, &few).await.json()["state"], "ready", "fewer attestations change nothing");
+        assert_eq!((answer.status.as_u16(), &answer.json()["status"]), (200, &json!("ready")));
+        assert_eq!(world.publish(0, &few).await.json()["status"], "ready", "fewer attestations change nothing");
         let held: Certificate = serde_json::from_str(&world.get_as(&token, &format!("{path}/certificate")).await.text).unwrap();
         assert_eq!(held, certificate);
         held.verify(None, &mut rand_core::OsRng).unwrap();
@@ -65,7 +65,7 @@ on_both_databases! {
         assert!(answers.iter().all(|answer| answer.status.is_success()), "{answers:?}");
         assert_eq!(answers.iter().filter(|answer| answer.status == 201).count(), 1);
         let token = world.login(0).await;
-        assert_eq!(ceremony(&world, &token, &certificate).await["state"], "ready");
+        assert_eq!(ceremony(&world, &token, &certificate).await["status"], "ready");
         assert_eq!(world.get_as(&token, "/v1/validators").await.json()["items"].as_array().unwrap().len(), 2);
         world.shutdown().await;
     }

@@ -73,7 +73,7 @@ on_both_databases! {
         let signed = world.signed(0, u64::MAX, 2);
         let accepted = world.submit(&signed).await;
         assert_eq!((accepted.status.as_u16(), accepted.json()), (202, json!({
-            "ceremony_id": signed.request.ceremony_id(), "state": "pending" })));
+            "ceremony_id": signed.request.ceremony_id(), "status": "pending" })));
         assert_eq!(world.submit(&signed).await.json(), accepted.json(), "again");
         let mut other = signed.request.clone();
         other.validator_count = 3;
@@ -86,7 +86,7 @@ on_both_databases! {
         assert_eq!((&list["items"][0]["nonce"], &list["items"][0]["validator_count"]), (&json!(u64::MAX.to_string()), &json!(2)));
         // Once the result is there, the same request still says so.
         assert_eq!(world.publish(0, &world.certificate(&signed, 1)).await.status, 201);
-        assert_eq!(world.submit(&signed).await.json()["state"], "ready");
+        assert_eq!(world.submit(&signed).await.json()["status"], "ready");
         world.shutdown().await;
     }
 
@@ -118,12 +118,12 @@ on_both_databases! {
             }
         }
         assert_eq!((pages, nonces), (3, ["6", "5", "4", "3", "2", "1", "0"].map(String::from).to_vec()), "newest first");
-        let state = |state: &str| format!("/v1/ceremonies?state={state}");
+        let state = |state: &str| format!("/v1/ceremonies?status={state}");
         assert_eq!(world.get_as(&token, &state("pending")).await.json()["items"].as_array().unwrap().len(), 7);
         assert_eq!(world.get_as(&token, &state("ready")).await.json()["items"], json!([]));
         for (path, field) in [
             ("/v1/ceremonies?limit=101", "limit"), ("/v1/ceremonies?limit=0", "limit"), ("/v1/ceremonies?cursor=x", "cursor"),
-            ("/v1/ceremonies?state=odd", "query"), ("/v1/validators?limit=101", "limit"), ("/v1/validators?ceremony_id=1", "ceremony_id"),
+            ("/v1/ceremonies?status=odd", "query"), ("/v1/validators?limit=101", "limit"), ("/v1/validators?ceremony_id=1", "ceremony_id"),
             ("/v1/operators?limit=101", "limit"), ("/v1/operators?cursor=-1", "cursor"), ("/v1/operators/x", "operator_id"),
             ("/v1/validators/0x12", "pubkey"), ("/v1/ceremonies/0x12", "ceremony_id"),
         ] {
@@ -161,7 +161,10 @@ on_both_databases! {
 /// EIP-712 over any typed data whose members are atomic, bytes, strings or arrays of unsigned integers.
 fn eip712_digest(data: &Value) -> [u8; 32] {
     let hash = |name: &str, value: &Value| {
-        let members: Vec<(&str, &str)> = data["types"][name].as_array().unwrap().iter()
+        let members: Vec<(&str, &str)> = data["types"][name]
+            .as_array()
+            .unwrap()
+            .iter()
             .map(|member| (member["type"].as_str().unwrap(), member["name"].as_str().unwrap()))
             .collect();
         let list: Vec<String> = members.iter().map(|(kind, member)| format!("{kind} {member}")).collect();
@@ -178,7 +181,9 @@ fn eip712_digest(data: &Value) -> [u8; 32] {
 
 fn eip712_word(kind: &str, value: &Value) -> [u8; 32] {
     if let Some(item) = kind.strip_suffix("[]") {
-        return keccak256(&value.as_array().unwrap().iter().flat_map(|value| eip712_word(item, value)).collect::<Vec<u8>>());
+        return keccak256(
+            &value.as_array().unwrap().iter().flat_map(|value| eip712_word(item, value)).collect::<Vec<u8>>(),
+        );
     }
     let text = value.as_str().unwrap();
     let padded = |bytes: &[u8]| {

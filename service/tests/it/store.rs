@@ -13,7 +13,7 @@ on_both_databases! {
         let world = world.restart().await;
         let token = world.login(0).await;
         assert_eq!(world.get_as(&token, "/v1/validators").await.json()["items"].as_array().unwrap().len(), 2);
-        assert_eq!(world.submit(&signed).await.json()["state"], "ready");
+        assert_eq!(world.submit(&signed).await.json()["status"], "ready");
         world.shutdown().await;
     }
 
@@ -42,11 +42,12 @@ on_both_databases! {
             request: "{}".to_owned(),
         };
         let mut write = store.write().await.unwrap();
-        for (name, deadline_s, state) in [("old", 99, "pending"), ("new", 100, "pending"), ("begun", 1, "running")] {
-            write.add_ceremony(&request(name, deadline_s), 1).await.unwrap();
+        let rows = [("old", 99, "expired"), ("new", 100, "expired"), ("waiting", 1, "pending"), ("begun", 1, "running")];
+        for (at, (name, deadline_s, status)) in rows.into_iter().enumerate() {
+            write.add_ceremony(&request(name, deadline_s), at as u64).await.unwrap();
             write.add_event(name, 1, "f", "{}").await.unwrap();
-            if state != "pending" {
-                write.report_state(name, state, "", 1).await.unwrap();
+            if status != "pending" {
+                write.report_status(name, status, "", 1).await.unwrap();
             }
         }
         write.add_session("live", "0xa", 501).await.unwrap();
@@ -54,10 +55,19 @@ on_both_databases! {
         write.commit().await.unwrap();
         store.purge(500, 100).await.unwrap();
         let left = store.ceremonies_of("0xa", "", i64::MAX, 10).await.unwrap();
-        assert_eq!(left.iter().map(|row| row.ceremony_id.as_str()).collect::<Vec<_>>(), ["begun", "new"]);
+        assert_eq!(left.iter().map(|row| row.ceremony_id.as_str()).collect::<Vec<_>>(), ["begun", "waiting", "new"]);
         assert!(store.events_after("old", 0, 10).await.unwrap().is_empty());
         assert_eq!(store.session_owner("live", 0).await.unwrap().as_deref(), Some("0xa"));
         assert_eq!(store.session_owner("dead", 0).await.unwrap(), None);
+        // Where room is needed, the oldest that never started go, one by one, and nothing else.
+        let mut write = store.write().await.unwrap();
+        assert!(!write.drop_oldest_unstarted(1).await.unwrap(), "none is old enough");
+        for left in [true, true, false] {
+            assert_eq!(write.drop_oldest_unstarted(1000).await.unwrap(), left);
+        }
+        write.commit().await.unwrap();
+        let left = store.ceremonies_of("0xa", "", i64::MAX, 10).await.unwrap();
+        assert_eq!(left.iter().map(|row| row.ceremony_id.as_str()).collect::<Vec<_>>(), ["begun"]);
         // A transaction that is not committed leaves nothing.
         let mut write = store.write().await.unwrap();
         write.add_session("lost", "0xa", 501).await.unwrap();

@@ -64,10 +64,9 @@ fn table(world: &World, certificate: &Certificate, next: &Certificate) -> Vec<Ro
         body(route("PUT", "/v1/gateway/ceremonies/{ceremony_id}", Gateway), serde_json::to_value(next).unwrap()),
         body(route("POST", "/v1/gateway/ceremonies/{ceremony_id}/progress", Gateway), progress),
     ];
-    for (prefixed, bare) in [
-        ("/server/initiator/status", "/initiator/status"),
-        ("/server/operator/query", "/operator/query"),
-    ] {
+    for (prefixed, bare) in
+        [("/server/initiator/status", "/initiator/status"), ("/server/operator/query", "/operator/query")]
+    {
         let method = if bare.ends_with("status") { "GET" } else { "POST" };
         let access = if method == "GET" { Public } else { Headers { others: 200 } };
         routes.extend([route(method, prefixed, access), route(method, bare, access)]);
@@ -115,7 +114,8 @@ impl Caller<'_> {
         // A gateway's calls are about the ceremony that is not finished yet.
         let certificate = if route.access == Access::Gateway { self.next } else { self.certificate };
         let owner = self.world.wallets[0].address().to_string();
-        route.path
+        route
+            .path
             .replace("{ceremony_id}", &certificate.ceremony_id.to_string())
             .replace("{pubkey}", &certificate.transcript.validators[0].pubkey.to_string())
             .replace("{operator_id}", "10")
@@ -128,7 +128,8 @@ impl Caller<'_> {
         let told = answer.text.to_lowercase();
         for secret in secrets(self.world, self.certificate) {
             // Public calls with the owner's own signed request may name the ceremony that follows from it.
-            let own_words = asked.contains(&secret) || (route.path.starts_with("/v1/requests") && secret == self.certificate.ceremony_id.to_string());
+            let own_words = asked.contains(&secret)
+                || (route.path.starts_with("/v1/requests") && secret == self.certificate.ceremony_id.to_string());
             assert!(own_words || !told.contains(&secret), "{} {} shows {secret}", route.method, route.path);
         }
     }
@@ -140,7 +141,11 @@ async fn check_session(caller: &Caller<'_>, route: &Route, others: u16) {
     assert!(own.status.is_success(), "{} {}: {}", route.method, route.path, own.text);
     if route.path != "/v1/auth/logout" {
         let shown = own.text.to_lowercase();
-        assert!(secrets(caller.world, caller.certificate).iter().any(|secret| shown.contains(secret)), "{} shows nothing", route.path);
+        assert!(
+            secrets(caller.world, caller.certificate).iter().any(|secret| shown.contains(secret)),
+            "{} shows nothing",
+            route.path
+        );
     }
     let other = Answer::of(caller.request(route).bearer_auth(&b)).await;
     assert_eq!(other.status.as_u16(), others, "{} {}", route.method, route.path);

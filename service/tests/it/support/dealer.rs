@@ -1,8 +1,6 @@
 //! Genuine certificates without a ceremony: one trusted dealer instead of a committee.
 
-use cluster_core::certificate::{
-    Attestation, Certificate, Transcript, ValidatorRecord, CERTIFICATE_VERSION,
-};
+use cluster_core::certificate::{Attestation, Certificate, Transcript, ValidatorRecord, CERTIFICATE_VERSION};
 use cluster_core::committee::OperatorId;
 use cluster_core::deposit::DepositMessage;
 use cluster_core::network::Network;
@@ -33,7 +31,10 @@ pub fn certificate(
     let validators = pubkeys.iter().enumerate().map(|(k, pubkey)| {
         let message = DepositMessage::new(pubkey, request.withdrawal_address, request.amount_gwei);
         let hashed = bls::HashedMessage::new(&message.signing_root(network));
-        let partials: Vec<_> = indices.iter().zip(&shares).take(size.t())
+        let partials: Vec<_> = indices
+            .iter()
+            .zip(&shares)
+            .take(size.t())
             .map(|(index, vector)| (*index, vector.secret_key(k).unwrap().sign(&hashed)))
             .collect();
         let deposit_signature = threshold::recover(&partials, size).unwrap();

@@ -3,11 +3,11 @@
 //! It runs under a shell that stops it and deletes its files when the standard input closes: that happens when the
 //! test process ends, however it ends.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{chown, MetadataExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::LazyLock;
 
@@ -28,7 +28,8 @@ cat >/dev/null
 struct Server {
     directory: PathBuf,
     databases: AtomicU32,
-    _stdin: ChildStdin,
+    /// Holds the standard input open.
+    _shell: Child,
 }
 
 static SERVER: LazyLock<Server> = LazyLock::new(Server::start);
@@ -76,9 +77,7 @@ impl Server {
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let log = |name: &str| std::fs::read_to_string(directory.join(name)).unwrap_or_default();
         assert_eq!(line, "ready\n", "PostgreSQL did not start:\n{}{}", log("initdb.log"), log("log"));
-        let mut stdin = child.stdin.take().unwrap();
-        stdin.flush().unwrap();
-        Self { directory, databases: AtomicU32::new(0), _stdin: stdin }
+        Self { directory, databases: AtomicU32::new(0), _shell: child }
     }
 }
 

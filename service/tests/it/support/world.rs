@@ -46,7 +46,7 @@ pub struct World {
     /// Owners A, B and C.
     pub wallets: Vec<WalletKey>,
     pub config: Config,
-    service: RunningService,
+    pub service: RunningService,
     database: Database,
 }
 
