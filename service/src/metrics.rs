@@ -26,6 +26,8 @@ pub struct Metrics {
     pub verify_seconds: Histogram,
     /// Owners' requests accepted for the first time.
     pub requests_accepted: Counter,
+    /// Gateways' polls that wait now.
+    pub waiting_polls: Gauge,
     /// Event streams open now.
     pub event_streams: Gauge,
 }
@@ -79,9 +81,20 @@ impl Default for Metrics {
         registry.register("verify_seconds", "Time to verify one certificate", verify_seconds.clone());
         let requests_accepted = Counter::default();
         registry.register("requests_accepted", "Owners' requests accepted", requests_accepted.clone());
+        let waiting_polls = Gauge::default();
+        registry.register("waiting_polls", "Polls of gateways that wait", waiting_polls.clone());
         let event_streams = Gauge::default();
         registry.register("event_streams", "Event streams open", event_streams.clone());
-        Self { registry, calls, call_seconds, publications, verify_seconds, requests_accepted, event_streams }
+        Self {
+            registry,
+            calls,
+            call_seconds,
+            publications,
+            verify_seconds,
+            requests_accepted,
+            waiting_polls,
+            event_streams,
+        }
     }
 }
 

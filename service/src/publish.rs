@@ -55,20 +55,31 @@ pub async fn publish(state: &AppState, ceremony_id: &str, body: Bytes) -> ApiRes
 }
 
 async fn publish_inner(state: &AppState, ceremony_id: &str, body: Bytes) -> ApiResult<Publication> {
+    // A gateway that retries sends the same bytes: they were verified before, and even parsing them costs much.
+    if is_held(state, ceremony_id, &digest(&body)).await? {
+        return Ok(Publication::Repeated);
+    }
     let permit = state.verify_slots.clone().acquire_owned().await;
     let permit = permit.map_err(|_| Problem::unavailable("The service is stopping."))?;
     let id = ceremony_id.to_owned();
     let new = blocking(move || Candidate::parse(&body, &id)).await??;
-    if let Some(held) = state.store.ceremony(ceremony_id).await? {
-        // The very same certificate was verified before: a gateway that retries costs nothing.
-        if held.certificate_digest == new.certificate_digest {
-            return Ok(Publication::Repeated);
-        }
+    if is_held(state, ceremony_id, &new.certificate_digest).await? {
+        return Ok(Publication::Repeated);
     }
     let verifier = state.clone();
     let new = blocking(move || new.verified(&verifier)).await??;
     drop(permit);
     store_merged(state, ceremony_id, new).await
+}
+
+async fn is_held(state: &AppState, ceremony_id: &str, certificate_digest: &str) -> ApiResult<bool> {
+    let held = state.store.ceremony(ceremony_id).await?;
+    Ok(held.is_some_and(|held| held.certificate_digest == certificate_digest))
+}
+
+/// Of a certificate's JSON.
+fn digest(json: &[u8]) -> String {
+    to_hex(&Sha256::digest(json))
 }
 
 async fn store_merged(state: &AppState, ceremony_id: &str, new: Candidate) -> ApiResult<Publication> {
@@ -118,7 +129,7 @@ impl Candidate {
         let json = serde_json::to_string(&certificate).map_err(|_| Problem::internal())?;
         Ok(Self {
             transcript_digest: to_hex(&certificate.transcript.digest()),
-            certificate_digest: to_hex(&Sha256::digest(json.as_bytes())),
+            certificate_digest: digest(json.as_bytes()),
             certificate,
             json,
         })

@@ -13,6 +13,7 @@ use crate::store::StoreError;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::Json;
+use prometheus_client::metrics::gauge::Gauge;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -85,6 +86,7 @@ pub async fn requests(
     }
     let until = Instant::now() + Duration::from_millis(query.wait_ms);
     let mut news = state.wake.requests();
+    let _waiting = Waiting::begin(&state.metrics.waiting_polls);
     loop {
         // Marked before the read: a request that arrives in between wakes the wait below.
         news.borrow_and_update();
@@ -102,6 +104,22 @@ pub async fn requests(
             () = tokio::time::sleep_until(look_again) => {}
             () = state.stopping.cancelled() => return Err(Problem::unavailable("The service is stopping.")),
         }
+    }
+}
+
+/// Counts a poll as waiting until it is dropped, also when its caller went away.
+struct Waiting(Gauge);
+
+impl Waiting {
+    fn begin(gauge: &Gauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.dec();
     }
 }
 

@@ -89,7 +89,7 @@ on_both_databases! {
         let waiting = poll(&world, "?wait_ms=30000&after=0");
         let first = world.signed(0, 1, 1);
         let submitting = async {
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            world.wait_for_poll().await;
             world.submit(&first).await
         };
         let begin = Instant::now();

@@ -33,10 +33,7 @@ on_both_databases! {
         let world = World::start(database).await;
         let call = world.gateway_call(0, Method::GET, "/v1/gateway/requests?wait_ms=30000", String::new());
         let waiting = tokio::spawn(Answer::of(call));
-        // Until the poll has been let in: its signature is then in the database.
-        let metric = "cluster_service_http_calls";
-        while !world.get("/metrics").await.text.contains(metric) {}
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        world.wait_for_poll().await;
         let begin = Instant::now();
         world.shutdown().await;
         assert!(begin.elapsed() < Duration::from_secs(4));

@@ -196,6 +196,13 @@ impl World {
         signed_call(self, &self.gateways[gateway], self.clock.now_ms(), method, path, body)
     }
 
+    /// Until one poll of a gateway waits.
+    pub async fn wait_for_poll(&self) {
+        while !self.get("/metrics").await.text.contains("cluster_service_waiting_polls 1\n") {
+            tokio::task::yield_now().await;
+        }
+    }
+
     pub async fn publish(&self, gateway: usize, certificate: &Certificate) -> Answer {
         let path = format!("/v1/gateway/ceremonies/{}", certificate.ceremony_id);
         let body = serde_json::to_string(certificate).unwrap();
