@@ -207,7 +207,8 @@ pub fn addresses(field: &'static str, texts: &[String]) -> Result<Vec<Multiaddr>
     texts
         .iter()
         .map(|text| {
-            let wrong = |error| ConfigError::Value { field, reason: format!("`{text}` is not a multiaddress: {error}") };
+            let wrong =
+                |error| ConfigError::Value { field, reason: format!("`{text}` is not a multiaddress: {error}") };
             text.parse().map_err(wrong)
         })
         .collect()

@@ -12,7 +12,11 @@ use tokio_util::sync::CancellationToken;
 use crate::{Metrics, StartError};
 
 /// Serves until the bootstrap peer stops; returns the address with the port that the system chose.
-pub(crate) async fn serve(address: SocketAddr, metrics: Metrics, stop: CancellationToken) -> Result<SocketAddr, StartError> {
+pub(crate) async fn serve(
+    address: SocketAddr,
+    metrics: Metrics,
+    stop: CancellationToken,
+) -> Result<SocketAddr, StartError> {
     let failed = |error: std::io::Error| StartError::Listen { address: address.to_string(), reason: error.to_string() };
     let listener = tokio::net::TcpListener::bind(address).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;

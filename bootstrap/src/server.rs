@@ -99,8 +99,7 @@ impl Server {
         let failed = |address: &Multiaddr, reason: String| StartError::Listen { address: address.to_string(), reason };
         let mut pending = HashMap::new();
         for address in &config.listen {
-            let listener =
-                self.swarm.listen_on(address.clone()).map_err(|error| failed(address, error.to_string()))?;
+            let listener = self.swarm.listen_on(address.clone()).map_err(|error| failed(address, error.to_string()))?;
             pending.insert(listener, address.clone());
         }
         let deadline = tokio::time::Instant::now() + LISTEN_PATIENCE;
@@ -188,7 +187,8 @@ impl Server {
                 self.check(propagation_source, message_id, message);
             }
             BehaviourEvent::Info(request_response::Event::Message {
-                message: Message::Request { channel, .. }, ..
+                message: Message::Request { channel, .. },
+                ..
             }) => {
                 let info = self.info();
                 // An error means that the peer gave up waiting.

@@ -12,6 +12,7 @@
 //! | `network/requests.rs` | the part of it that moves requests and answers |
 //! | `network/behaviour.rs` | which protocols make up the swarm |
 //! | `network/peers.rs` | who should be connected, under which addresses, and when to dial again |
+//! | `network/reach.rs` | under which addresses others reach this node; relays |
 //! | `network/gossip.rs` | checks of announcements, and this node's own record |
 //! | `network/faults.rs` | link faults for tests and the testnet |
 //!
@@ -25,6 +26,7 @@ mod client;
 mod faults;
 mod gossip;
 mod peers;
+mod reach;
 mod requests;
 mod task;
 
@@ -290,7 +292,13 @@ impl Shared {
             capabilities: self.capabilities.read().map(|held| held.clone()).unwrap_or_default(),
             clock_ms: clock_ms(),
             open_ceremonies: self.open_ceremonies.load(std::sync::atomic::Ordering::Relaxed),
-            addresses: self.addresses.borrow().iter().take(limits::ADDRESSES_PER_PEER).map(Multiaddr::to_string).collect(),
+            addresses: self
+                .addresses
+                .borrow()
+                .iter()
+                .take(limits::ADDRESSES_PER_PEER)
+                .map(Multiaddr::to_string)
+                .collect(),
         }
     }
 

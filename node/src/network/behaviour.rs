@@ -32,7 +32,11 @@ pub(super) struct Behaviour {
 }
 
 /// Builds the swarm: TCP with noise and yamux, QUIC, DNS names, and circuits through relays.
-pub(super) fn build(keypair: &Keypair, config: &NetworkConfig, shared: &Shared) -> Result<Swarm<Behaviour>, StartError> {
+pub(super) fn build(
+    keypair: &Keypair,
+    config: &NetworkConfig,
+    shared: &Shared,
+) -> Result<Swarm<Behaviour>, StartError> {
     let transport = |error: &dyn std::fmt::Display| StartError::Transport(error.to_string());
     let gossip = discovery::gossip(keypair)?;
     let agent = format!("cluster-node/{} {}", env!("CARGO_PKG_VERSION"), config.role);

@@ -244,9 +244,8 @@ impl Client {
     /// Waits until the peer is connected; false after `patience`.
     pub async fn wait_connected(&self, peer: PeerId, patience: Duration) -> bool {
         let mut peers = self.shared.peers.subscribe();
-        let there = async {
-            peers.wait_for(|all| all.get(&peer).is_some_and(|status| status.connections > 0)).await.is_ok()
-        };
+        let there =
+            async { peers.wait_for(|all| all.get(&peer).is_some_and(|status| status.connections > 0)).await.is_ok() };
         tokio::time::timeout(patience, there).await.unwrap_or(false)
     }
 

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cluster_net::discovery::{self, Announcement, CheckedRecord, OperatorClaims, SyncState};
+use cluster_net::discovery::{Announcement, CheckedRecord, OperatorClaims, SyncState};
 use cluster_net::{info, limits};
 use libp2p::gossipsub::{MessageAcceptance, MessageId, TopicHash};
-use libp2p::{Multiaddr, PeerId};
+use libp2p::PeerId;
 use tokio::sync::{mpsc, oneshot};
 
 use super::task::Command;
@@ -154,31 +154,6 @@ async fn announce(shared: &Shared, commands: &mpsc::Sender<Command>) -> Result<(
     let command = Command::Announce { announcement: Announcement::Record(record), reply };
     commands.send(command).await.map_err(|_| AnnounceError::ShutDown)?;
     answer.await.map_err(|_| AnnounceError::ShutDown)?
-}
-
-/// The addresses to tell others: confirmed external ones first, then those listened on; loopback only when there is
-/// nothing else, which is the case of a network on one machine.
-pub(super) fn advertised(external: Vec<Multiaddr>, listening: Vec<Multiaddr>) -> Vec<Multiaddr> {
-    let mut all = Vec::new();
-    for address in external.into_iter().chain(listening) {
-        let (address, _) = discovery::split_peer(address);
-        if !all.contains(&address) {
-            all.push(address);
-        }
-    }
-    let public: Vec<Multiaddr> = all.iter().filter(|address| !is_loopback(address)).cloned().collect();
-    let mut chosen = if public.is_empty() { all } else { public };
-    chosen.truncate(limits::ADDRESSES_PER_PEER);
-    chosen
-}
-
-fn is_loopback(address: &Multiaddr) -> bool {
-    use libp2p::multiaddr::Protocol;
-    address.iter().any(|part| match part {
-        Protocol::Ip4(ip) => ip.is_loopback() || ip.is_unspecified(),
-        Protocol::Ip6(ip) => ip.is_loopback() || ip.is_unspecified(),
-        _ => false,
-    })
 }
 
 /// A record that the swarm task should believe when it is newer than what it holds.

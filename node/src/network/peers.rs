@@ -33,6 +33,18 @@ pub(super) enum Source {
     Kademlia,
 }
 
+/// What became of an address.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Learned {
+    /// It is known, of no use, or less trusted than enough others.
+    Nothing,
+    /// It was added, and another one forgotten when there were too many.
+    New {
+        /// The other one.
+        forgotten: Option<Multiaddr>,
+    },
+}
+
 #[derive(Debug)]
 struct Entry {
     member: Member,
@@ -108,28 +120,32 @@ impl Book {
         }
     }
 
-    /// Learns an address; true when it is new. An address that arrives makes the peer due at once.
-    pub(super) fn learn(&mut self, peer: &PeerId, source: Source, address: Multiaddr, now: Instant) -> bool {
+    /// Learns an address. A new one makes the peer due at once.
+    pub(super) fn learn(&mut self, peer: &PeerId, source: Source, address: Multiaddr, now: Instant) -> Learned {
         if !self.transport.allows(&address) || address.to_string().len() > limits::ADDRESS_BYTES {
-            return false;
+            return Learned::Nothing;
         }
         let Some(entry) = self.peers.get_mut(peer) else {
-            return false;
+            return Learned::Nothing;
         };
         if let Some(known) = entry.addresses.iter_mut().find(|(_, known)| *known == address) {
             known.0 = known.0.min(source);
             entry.addresses.sort_by_key(|(source, _)| *source);
-            return false;
+            return Learned::Nothing;
         }
         // Stable: of one source the newest stands first, and the oldest of the least trusted source falls off.
-        entry.addresses.insert(0, (source, address));
+        entry.addresses.insert(0, (source, address.clone()));
         entry.addresses.sort_by_key(|(source, _)| *source);
-        entry.addresses.truncate(limits::ADDRESSES_PER_PEER);
+        let is_full = entry.addresses.len() > limits::ADDRESSES_PER_PEER;
+        let forgotten = if is_full { entry.addresses.pop().map(|(_, address)| address) } else { None };
+        if forgotten.as_ref() == Some(&address) {
+            return Learned::Nothing;
+        }
         if entry.is_idle() {
             entry.backoff = Duration::ZERO;
             entry.next_dial = now;
         }
-        true
+        Learned::New { forgotten }
     }
 
     /// Replaces the addresses that the peer's signed record named before.
@@ -314,7 +330,7 @@ mod tests {
     fn a_peer_that_does_not_answer_is_dialled_ever_less_often_and_at_once_under_a_new_address() {
         let (mut book, ids, mut now) = book(1);
         let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(1);
-        assert!(book.learn(&ids[0], Source::Kademlia, address(1), now));
+        assert_eq!(book.learn(&ids[0], Source::Kademlia, address(1), now), Learned::New { forgotten: None });
         let mut waits = Vec::new();
         for _ in 0..12 {
             let asked = now;
@@ -328,21 +344,26 @@ mod tests {
         assert!(waits.iter().all(|wait| *wait <= limits::REDIAL_MAX + Duration::from_millis(50)), "{waits:?}");
         assert!(*waits.last().unwrap() >= limits::REDIAL_MAX / 2, "{waits:?}");
         assert!(book.due(now).is_empty());
-        assert!(book.learn(&ids[0], Source::Registry, address(2), now));
+        book.learn(&ids[0], Source::Registry, address(2), now);
         assert_eq!(book.due(now), vec![(ids[0], vec![address(2), address(1)])], "registry addresses come first");
     }
 
     #[test]
     fn the_number_of_addresses_is_bounded_and_the_least_trusted_are_forgotten() {
         let (mut book, ids, now) = book(1);
-        for port in 1..=limits::ADDRESSES_PER_PEER + 5 {
-            book.learn(&ids[0], Source::Kademlia, address(port), now);
-        }
+        let forgotten = (1..=limits::ADDRESSES_PER_PEER + 5)
+            .filter(|port| {
+                let learned = book.learn(&ids[0], Source::Kademlia, address(*port), now);
+                matches!(learned, Learned::New { forgotten: Some(_) })
+            })
+            .count();
+        assert_eq!(forgotten, 5, "whoever asked for it is told what to forget elsewhere");
         book.learn(&ids[0], Source::Registry, address(9999), now);
         let (_, addresses) = book.due(now).remove(0);
         assert_eq!(addresses.len(), limits::ADDRESSES_PER_PEER);
         assert_eq!(addresses[0], address(9999));
-        assert!(!book.learn(&ids[0], Source::Kademlia, "/ip4/1.2.3.4/udp/1/quic-v1".parse().unwrap(), now));
+        let other_transport = "/ip4/1.2.3.4/udp/1/quic-v1".parse().unwrap();
+        assert_eq!(book.learn(&ids[0], Source::Kademlia, other_transport, now), Learned::Nothing);
     }
 
     #[test]

@@ -38,7 +38,10 @@ impl Task {
         match event {
             request_response::Event::Message { peer, message: Message::Request { request, channel, .. }, .. } => {
                 let Some(from) = self.shared.peer(peer).filter(|peer| peer.member.operator_id().is_some()) else {
-                    self.on_answer(Answer::Dkg(channel, dkg::Response::refused("only operators take part in ceremonies")));
+                    self.on_answer(Answer::Dkg(
+                        channel,
+                        dkg::Response::refused("only operators take part in ceremonies"),
+                    ));
                     return;
                 };
                 let (sender, receiver) = oneshot::channel();

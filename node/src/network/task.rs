@@ -12,7 +12,6 @@ use futures::StreamExt;
 use libp2p::core::transport::ListenerId;
 use libp2p::core::ConnectedPoint;
 use libp2p::gossipsub::{self, MessageAcceptance, MessageId};
-use libp2p::multiaddr::Protocol;
 use libp2p::request_response::OutboundRequestId;
 use libp2p::swarm::dial_opts::DialOpts;
 use libp2p::swarm::{ConnectionId, DialError, ListenError, SwarmEvent};
@@ -23,7 +22,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::behaviour::{Behaviour, BehaviourEvent};
 use super::client::{AnnounceError, RequestError};
 use super::gossip::{self, Unchecked};
-use super::peers::{Book, Source};
+use super::peers::{Book, Learned, Source};
 use super::requests::Answers;
 use super::{Event, NetworkConfig, Shared, StartError, Transport};
 
@@ -31,10 +30,6 @@ use super::{Event, NetworkConfig, Shared, StartError, Transport};
 const TICK: Duration = Duration::from_millis(100);
 /// How long an address may take to be listened on.
 const LISTEN_PATIENCE: Duration = Duration::from_secs(10);
-/// Ticks between two attempts to find a relay.
-const RELAY_TICKS: u64 = 50;
-/// How long a node waits for a confirmed address before it asks a relay for one.
-const RELAY_AFTER: Duration = Duration::from_secs(30);
 
 pub(super) type Reply<T> = oneshot::Sender<Result<T, RequestError>>;
 
@@ -72,13 +67,13 @@ pub(super) struct Task {
     pub(super) waiting: Waiting,
     transport: Transport,
     bootstrap: Vec<(PeerId, Multiaddr)>,
-    use_relay: bool,
+    pub(super) use_relay: bool,
     /// Peers that offer to relay.
-    relays: HashSet<PeerId>,
+    pub(super) relays: HashSet<PeerId>,
     /// The listener behind a relay, when there is one.
-    circuit: Option<ListenerId>,
-    started: Instant,
-    ticks: u64,
+    pub(super) circuit: Option<ListenerId>,
+    pub(super) started: Instant,
+    pub(super) ticks: u64,
     pub(super) dirty: bool,
 }
 
@@ -301,13 +296,20 @@ impl Task {
     }
 
     /// Puts an address into the book and into Kademlia, and reports it when it is new and worth remembering.
-    fn learn(&mut self, peer: PeerId, source: Source, address: Multiaddr) {
+    pub(super) fn learn(&mut self, peer: PeerId, source: Source, address: Multiaddr) {
         let (address, named) = discovery::split_peer(address);
-        if named.is_some_and(|named| named != peer) || !self.book.learn(&peer, source, address.clone(), Instant::now()) {
+        if named.is_some_and(|named| named != peer) {
             return;
         }
+        let Learned::New { forgotten } = self.book.learn(&peer, source, address.clone(), Instant::now()) else {
+            return;
+        };
         self.dirty = true;
-        self.swarm.behaviour_mut().kademlia.add_address(&peer, address.clone());
+        let kademlia = &mut self.swarm.behaviour_mut().kademlia;
+        kademlia.add_address(&peer, address.clone());
+        if let Some(forgotten) = forgotten {
+            kademlia.remove_address(&peer, &forgotten);
+        }
         if matches!(source, Source::Record | Source::Worked | Source::Identify) {
             self.emit(Event::PeerAddress { peer_id: peer, address });
         }
@@ -332,9 +334,7 @@ impl Task {
             self.swarm.behaviour_mut().kademlia.get_closest_peers(peer);
         }
         self.ticks += 1;
-        if self.ticks % RELAY_TICKS == 0 {
-            self.look_for_relay();
-        }
+        self.look_for_relay();
     }
 
     fn on_swarm_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
@@ -445,50 +445,6 @@ impl Task {
             let gossip = &mut self.swarm.behaviour_mut().gossip;
             gossip.report_message_validation_result(&message_id, &source, MessageAcceptance::Ignore);
         }
-    }
-
-    fn on_identified(&mut self, peer: PeerId, info: identify::Info) {
-        for address in info.listen_addrs.into_iter().take(limits::ADDRESSES_PER_PEER) {
-            self.learn(peer, Source::Identify, address);
-        }
-        if info.protocols.contains(&libp2p::relay::HOP_PROTOCOL_NAME) {
-            self.relays.insert(peer);
-        }
-    }
-
-    /// Asks a relay for an address while this node has no public one.
-    fn look_for_relay(&mut self) {
-        let has_address = self.swarm.external_addresses().next().is_some();
-        if !self.use_relay || has_address || self.circuit.is_some() || self.started.elapsed() < RELAY_AFTER {
-            return;
-        }
-        let status = self.book.status();
-        let direct = |address: &&Multiaddr| !address.iter().any(|part| part == Protocol::P2pCircuit);
-        let reachable = self.relays.iter().filter(|relay| self.book.is_connected(relay));
-        let circuit = reachable
-            .filter_map(|relay| Some((*relay, status.get(relay)?.addresses.iter().find(direct)?.clone())))
-            .map(|(relay, address)| address.with(Protocol::P2p(relay)).with(Protocol::P2pCircuit))
-            .next();
-        let Some(circuit) = circuit else {
-            return;
-        };
-        tracing::info!(address = %circuit, "asking a relay for an address");
-        match self.swarm.listen_on(circuit) {
-            Ok(listener) => self.circuit = Some(listener),
-            Err(error) => tracing::debug!(%error, "cannot use the relay"),
-        }
-    }
-
-    /// Publishes the addresses of this node to whoever tells others.
-    fn advertise(&mut self) {
-        let external = self.swarm.external_addresses().cloned().collect();
-        let listening = self.swarm.listeners().cloned().collect();
-        let addresses = gossip::advertised(external, listening);
-        self.shared.addresses.send_if_modified(|held| {
-            let changed = *held != addresses;
-            *held = addresses;
-            changed
-        });
     }
 
     /// Reports to the node; an event that finds the channel full waits.

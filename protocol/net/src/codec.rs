@@ -272,8 +272,10 @@ impl<P> Codec<P> {
     pub fn new(traffic: Arc<Traffic>) -> Self {
         Self { traffic, protocol: PhantomData }
     }
+}
 
-    async fn read<T, M>(&self, io: &mut T, limit: usize) -> io::Result<M>
+impl<P: Protocol> Codec<P> {
+    async fn read_message<T, M>(&self, io: &mut T, limit: usize) -> io::Result<M>
     where
         T: AsyncRead + Unpin + Send,
         M: Wire,
@@ -286,12 +288,14 @@ impl<P> Codec<P> {
             Err(error) => Err(error),
         };
         message.map_err(|error| {
+            // The only trace of a request that is refused: libp2p reports failures of requests that it has delivered.
             self.traffic.refused.fetch_add(1, Ordering::Relaxed);
+            tracing::debug!(protocol = P::NAME, %error, "refused a frame");
             error.into_io()
         })
     }
 
-    async fn write<T, M>(&self, io: &mut T, message: M, limit: usize) -> io::Result<()>
+    async fn write_message<T, M>(&self, io: &mut T, message: M, limit: usize) -> io::Result<()>
     where
         T: AsyncWrite + Unpin + Send,
         M: Wire,
@@ -315,28 +319,28 @@ impl<P: Protocol> request_response::Codec for Codec<P> {
     where
         T: AsyncRead + Unpin + Send,
     {
-        self.read(io, P::REQUEST_LIMIT).await
+        self.read_message(io, P::REQUEST_LIMIT).await
     }
 
     async fn read_response<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<P::Response>
     where
         T: AsyncRead + Unpin + Send,
     {
-        self.read(io, P::RESPONSE_LIMIT).await
+        self.read_message(io, P::RESPONSE_LIMIT).await
     }
 
     async fn write_request<T>(&mut self, _: &StreamProtocol, io: &mut T, request: P::Request) -> io::Result<()>
     where
         T: AsyncWrite + Unpin + Send,
     {
-        self.write(io, request, P::REQUEST_LIMIT).await
+        self.write_message(io, request, P::REQUEST_LIMIT).await
     }
 
     async fn write_response<T>(&mut self, _: &StreamProtocol, io: &mut T, response: P::Response) -> io::Result<()>
     where
         T: AsyncWrite + Unpin + Send,
     {
-        self.write(io, response, P::RESPONSE_LIMIT).await
+        self.write_message(io, response, P::RESPONSE_LIMIT).await
     }
 }
 

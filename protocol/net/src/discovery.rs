@@ -75,7 +75,8 @@ pub fn gossip(keypair: &Keypair) -> Result<Gossip, DiscoveryError> {
         .max_publish_messages(64)
         .build()
         .map_err(|error| DiscoveryError::Gossip(error.to_string()))?;
-    let topics = gossipsub::WhitelistSubscriptionFilter(HashSet::from([requests_topic().hash(), records_topic().hash()]));
+    let topics =
+        gossipsub::WhitelistSubscriptionFilter(HashSet::from([requests_topic().hash(), records_topic().hash()]));
     gossipsub::Behaviour::new_with_subscription_filter(
         gossipsub::MessageAuthenticity::Signed(keypair.clone()),
         config,
@@ -271,9 +272,7 @@ impl OperatorRecord {
             .claims
             .addresses
             .iter()
-            .map(|text| {
-                parse_address(text, &peer).ok_or_else(|| RecordError::BadAddress { id, address: text.clone() })
-            })
+            .map(|text| parse_address(text, &peer).ok_or_else(|| RecordError::BadAddress { id, address: text.clone() }))
             .collect::<Result<Vec<_>, _>>()?;
         entry
             .public_key

@@ -103,9 +103,7 @@ impl Wire for Response {
     fn check(&self) -> Result<(), Excess> {
         match self {
             Self::Refused { reason } => at_most("the reason", reason.len(), limits::REASON_BYTES),
-            Self::Ceremonies(requests) => {
-                at_most("the list of ceremonies", requests.len(), limits::OPEN_CEREMONIES)
-            }
+            Self::Ceremonies(requests) => at_most("the list of ceremonies", requests.len(), limits::OPEN_CEREMONIES),
             Self::Accepted | Self::UnknownCeremony | Self::Busy => Ok(()),
         }
     }

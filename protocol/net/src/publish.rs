@@ -156,6 +156,9 @@ impl Wire for Response {
 impl Response {
     /// A refusal that names a field; texts above their limits are cut.
     pub fn refused(field: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self::Refused { field: cut(field.into(), limits::FIELD_BYTES), reason: cut(reason.into(), limits::REASON_BYTES) }
+        Self::Refused {
+            field: cut(field.into(), limits::FIELD_BYTES),
+            reason: cut(reason.into(), limits::REASON_BYTES),
+        }
     }
 }

@@ -1,0 +1,376 @@
+//! Frames and decoders against everything that a peer can send.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use cluster_core::ceremony::CeremonyId;
+use cluster_core::committee::OperatorId;
+use cluster_core::dkg::{CulpritKind, Step};
+use cluster_core::encoding;
+use cluster_core::request::{Request, SignedRequest};
+use cluster_crypto::ethereum::{Address, RecoverableSignature};
+use cluster_crypto::identity::SecretKey;
+use cluster_net::codec::{self, read_frame, write_frame, Encoded, FrameError, Wire};
+use cluster_net::discovery::{self, Announcement, OperatorClaims, OperatorRecord, SyncState};
+use cluster_net::info::{Info, Role, VersionRange};
+use cluster_net::{dkg, info, limits, publish};
+use futures::executor::block_on;
+use futures::io::Cursor;
+use futures::AsyncRead;
+use proptest::prelude::*;
+
+/// Counts the bytes that this thread has allocated, so that a test can tell what a frame costs.
+struct Counting;
+
+thread_local! {
+    static ALLOCATED: Cell<usize> = const { Cell::new(0) };
+}
+
+// SAFETY: every call is passed on to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // A thread that is ending has no counter any more.
+        let _ = ALLOCATED.try_with(|allocated| allocated.set(allocated.get() + layout.size()));
+        // SAFETY: the caller's promise is the one that `System` asks for.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn allocated_by(work: impl FnOnce()) -> usize {
+    let before = ALLOCATED.with(Cell::get);
+    work();
+    ALLOCATED.with(Cell::get) - before
+}
+
+/// Gives one byte at a time and counts them.
+struct Drip<'a> {
+    bytes: &'a [u8],
+    taken: usize,
+}
+
+impl AsyncRead for Drip<'_> {
+    fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, buffer: &mut [u8]) -> Poll<std::io::Result<usize>> {
+        match self.bytes.get(self.taken) {
+            Some(byte) if !buffer.is_empty() => {
+                buffer[0] = *byte;
+                self.taken += 1;
+                Poll::Ready(Ok(1))
+            }
+            _ => Poll::Ready(Ok(0)),
+        }
+    }
+}
+
+fn framed(payload: &[u8]) -> Vec<u8> {
+    let mut frame = (payload.len() as u32).to_le_bytes().to_vec();
+    frame.extend_from_slice(payload);
+    frame
+}
+
+fn read(bytes: &[u8], limit: usize) -> Result<Vec<u8>, FrameError> {
+    block_on(read_frame(&mut Cursor::new(bytes), limit))
+}
+
+#[test]
+fn a_frame_of_exactly_the_limit_passes_and_one_byte_more_does_not() {
+    for limit in [0, 1, limits::INFO_REQUEST_BYTES, limits::READ_CHUNK_BYTES + 1, limits::DKG_REQUEST_BYTES] {
+        let payload = vec![7u8; limit];
+        let mut written = Vec::new();
+        block_on(write_frame(&mut written, &payload, limit)).unwrap();
+        assert_eq!(read(&written, limit).unwrap(), payload, "limit {limit}");
+        let longer = vec![7u8; limit + 1];
+        assert!(matches!(
+            read(&framed(&longer), limit),
+            Err(FrameError::Oversize { declared, limit: allowed }) if declared == limit + 1 && allowed == limit
+        ));
+        let mut nothing = Vec::new();
+        assert!(matches!(block_on(write_frame(&mut nothing, &longer, limit)), Err(FrameError::Oversize { .. })));
+        assert!(nothing.is_empty(), "not even the prefix is sent");
+    }
+}
+
+#[test]
+fn an_oversized_prefix_is_refused_before_anything_else_is_read() {
+    let mut bytes = u32::MAX.to_le_bytes().to_vec();
+    bytes.extend([1; 100]);
+    let mut io = Drip { bytes: &bytes, taken: 0 };
+    assert!(matches!(block_on(read_frame(&mut io, limits::DKG_REQUEST_BYTES)), Err(FrameError::Oversize { .. })));
+    assert_eq!(io.taken, limits::FRAME_PREFIX_BYTES);
+}
+
+#[test]
+fn a_declared_length_reserves_no_more_than_a_chunk() {
+    let mut bytes = (limits::DKG_REQUEST_BYTES as u32).to_le_bytes().to_vec();
+    bytes.extend([1; 10]);
+    let cost = allocated_by(|| {
+        let result = read(&bytes, limits::DKG_REQUEST_BYTES);
+        assert!(matches!(result, Err(FrameError::Truncated { received: 10, .. })), "{result:?}");
+    });
+    assert!(cost <= 2 * limits::READ_CHUNK_BYTES, "{cost} bytes");
+    // Inside of a payload as well: a list and a byte string that claim to be endless.
+    for variant in [3u32, 0] {
+        let mut payload = variant.to_le_bytes().to_vec();
+        payload.extend([0; 33]);
+        payload.extend(u64::MAX.to_le_bytes());
+        let cost = allocated_by(|| {
+            assert!(codec::decode::<dkg::Response>(&payload, limits::DKG_RESPONSE_BYTES).is_err());
+            assert!(codec::decode::<dkg::Request>(&payload, limits::DKG_REQUEST_BYTES).is_err());
+        });
+        assert!(cost <= 2 << 20, "{cost} bytes");
+    }
+}
+
+#[test]
+fn cut_and_continued_frames_are_told_apart() {
+    let frame = framed(&[1, 2, 3]);
+    for end in 0..frame.len() {
+        let (expected, received) = if end < 4 { (4, end) } else { (3, end - 4) };
+        match read(&frame[..end], 10) {
+            Err(FrameError::Truncated { expected: e, received: r }) => assert_eq!((e, r), (expected, received)),
+            other => panic!("cut at {end}: {other:?}"),
+        }
+    }
+    let mut longer = frame.clone();
+    longer.push(0);
+    assert!(matches!(read(&longer, 10), Err(FrameError::Trailing)));
+    let mut io = Drip { bytes: &frame, taken: 0 };
+    assert_eq!(block_on(read_frame(&mut io, 10)).unwrap(), [1, 2, 3], "byte by byte");
+}
+
+fn secret() -> SecretKey {
+    SecretKey::from_bytes(&[3; 32]).unwrap()
+}
+
+fn signed_request() -> SignedRequest {
+    SignedRequest {
+        request: Request {
+            chain_id: 560_048,
+            owner: Address([1; 20]),
+            cluster_pubkey: secret().public_key(),
+            operator_ids: (1..=13).map(OperatorId).collect(),
+            validator_count: 1_000,
+            withdrawal_address: Address([2; 20]),
+            amount_gwei: 32_000_000_000,
+            nonce: 1,
+            deadline: 2,
+        },
+        signature: RecoverableSignature::from_bytes(&[27; 65]).unwrap(),
+    }
+}
+
+fn record() -> OperatorRecord {
+    OperatorClaims {
+        operator_id: OperatorId(1),
+        sequence: 5,
+        addresses: vec!["/ip4/1.2.3.4/tcp/1".into()],
+        versions: info::supported(),
+        capabilities: vec!["dkg".into()],
+        sync: SyncState::Ready,
+    }
+    .sign(&secret())
+}
+
+fn own_info() -> Info {
+    Info {
+        operator_id: Some(OperatorId(1)),
+        role: Role::Operator,
+        chain_id: 1,
+        version: "0.1.0".into(),
+        protocols: info::supported(),
+        capabilities: vec!["dkg".into()],
+        clock_ms: 7,
+        open_ceremonies: 2,
+        addresses: vec!["/ip4/1.2.3.4/tcp/1".into()],
+    }
+}
+
+fn progress(culprits: usize, reason: usize) -> publish::Request {
+    let culprit = publish::CulpritName { operator_id: OperatorId(1), kind: CulpritKind::Silent };
+    publish::Request::Progress(publish::Progress {
+        ceremony_id: CeremonyId([1; 32]),
+        step: Step::Deal,
+        at_ms: 1,
+        culprits: vec![culprit; culprits],
+        aborted: Some("x".repeat(reason)),
+    })
+}
+
+/// One encoding of every message of every decoder.
+fn samples() -> Vec<Vec<u8>> {
+    let ceremony_id = CeremonyId([9; 32]);
+    vec![
+        encoding::encode(&dkg::Request::Open),
+        encoding::encode(&dkg::Request::Deliver {
+            ceremony_id,
+            request: Some(signed_request()),
+            message: vec![1, 2, 3].into(),
+        }),
+        encoding::encode(&dkg::Response::Ceremonies(vec![signed_request(); 3])),
+        encoding::encode(&dkg::Response::refused("no")),
+        encoding::encode(&progress(2, 5)),
+        encoding::encode(&publish::Request::Submit(signed_request())),
+        encoding::encode(&publish::Response::refused("nonce", "used")),
+        encoding::encode(&publish::Response::Contribution(None)),
+        encoding::encode(&info::Request::Info),
+        encoding::encode(&own_info()),
+        encoding::encode(&signed_request()),
+        encoding::encode(&record()),
+    ]
+}
+
+/// Feeds one payload to every decoder of this crate. What is accepted must be canonical.
+fn feed(payload: &[u8]) {
+    fn one<M: Wire>(payload: &[u8], limit: usize) {
+        if let Ok(message) = codec::decode::<M>(payload, limit) {
+            assert_eq!(encoding::encode(&message), payload, "two encodings of {message:?}");
+        }
+    }
+    one::<dkg::Request>(payload, limits::DKG_REQUEST_BYTES);
+    one::<dkg::Response>(payload, limits::DKG_RESPONSE_BYTES);
+    one::<publish::Request>(payload, limits::PUBLISH_BYTES);
+    one::<publish::Response>(payload, limits::PUBLISH_BYTES);
+    one::<info::Request>(payload, limits::INFO_REQUEST_BYTES);
+    one::<Info>(payload, limits::INFO_RESPONSE_BYTES);
+    for topic in [discovery::requests_topic(), discovery::records_topic()] {
+        if let Ok(announcement) = Announcement::decode(&topic.hash(), payload) {
+            assert_eq!(announcement.encode().1, payload);
+        }
+    }
+    let _ = read(payload, limits::INFO_RESPONSE_BYTES);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn garbage_is_refused_without_a_panic(payload in proptest::collection::vec(any::<u8>(), 0..600)) {
+        feed(&payload);
+    }
+
+    #[test]
+    fn damaged_messages_are_refused_without_a_panic(
+        sample in 0usize..12, at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<prop::sample::Index>(),
+        extra in proptest::collection::vec(any::<u8>(), 0..4),
+    ) {
+        let mut payload = samples()[sample].clone();
+        let length = payload.len();
+        payload[at.index(length)] = byte;
+        feed(&payload);
+        feed(&payload[..cut.index(length)]);
+        payload.extend(&extra);
+        feed(&payload);
+    }
+}
+
+#[test]
+fn bytes_behind_a_message_and_unknown_variants_are_refused() {
+    for sample in samples() {
+        let mut longer = sample.clone();
+        longer.push(0);
+        assert!(codec::decode::<dkg::Request>(&longer, 1000).is_err());
+        assert!(codec::decode::<publish::Response>(&longer, 1000).is_err());
+        feed(&longer);
+    }
+    for variant in [2u32, 5, u32::MAX] {
+        assert!(codec::decode::<dkg::Request>(&variant.to_le_bytes(), 1000).is_err());
+    }
+}
+
+#[test]
+fn lists_and_texts_have_their_limit_and_no_more() {
+    fn passes<M: Wire>(message: &M) -> bool {
+        match codec::decode::<M>(&encoding::encode(message), limits::DKG_REQUEST_BYTES) {
+            Ok(_) => true,
+            Err(FrameError::Excess(_)) => false,
+            Err(other) => panic!("{other}"),
+        }
+    }
+    let ceremonies = |count| dkg::Response::Ceremonies(vec![signed_request(); count]);
+    let reason = |length| dkg::Response::Refused { reason: "x".repeat(length) };
+    let refusal = |field, reason| publish::Response::Refused { field: "f".repeat(field), reason: "r".repeat(reason) };
+    let addresses = |count, length| Info { addresses: vec!["a".repeat(length); count], ..own_info() };
+    let ranges = |count| Info { protocols: vec![VersionRange::new("dkg", 1, 1); count], ..own_info() };
+    let names = |count, length| Info { capabilities: vec!["c".repeat(length); count], ..own_info() };
+    let table = [
+        ("open ceremonies", passes(&ceremonies(64)), passes(&ceremonies(65))),
+        ("reason", passes(&reason(256)), passes(&reason(257))),
+        ("field", passes(&refusal(64, 1)), passes(&refusal(65, 1))),
+        ("refusal", passes(&refusal(1, 256)), passes(&refusal(1, 257))),
+        ("culprits", passes(&progress(13, 1)), passes(&progress(14, 1))),
+        ("abort", passes(&progress(1, 256)), passes(&progress(1, 257))),
+        ("addresses", passes(&addresses(16, 1)), passes(&addresses(17, 1))),
+        ("address", passes(&addresses(1, 320)), passes(&addresses(1, 321))),
+        ("protocols", passes(&ranges(16)), passes(&ranges(17))),
+        ("capabilities", passes(&names(32, 1)), passes(&names(33, 1))),
+        ("capability", passes(&names(1, 64)), passes(&names(1, 65))),
+    ];
+    for (what, at_limit, above) in table {
+        assert!(at_limit && !above, "{what}: {at_limit} {above}");
+    }
+    // The largest answers fit into their frames.
+    let largest = Info {
+        addresses: vec!["a".repeat(320); 16],
+        capabilities: vec!["c".repeat(64); 32],
+        protocols: vec![VersionRange::new("p".repeat(64), 1, 1); 16],
+        ..own_info()
+    };
+    assert!(encoding::encode(&largest).len() <= limits::INFO_RESPONSE_BYTES);
+    assert!(encoding::encode(&ceremonies(64)).len() <= limits::DKG_RESPONSE_BYTES);
+}
+
+#[test]
+fn a_refusal_is_cut_at_a_character() {
+    let dkg::Response::Refused { reason } = dkg::Response::refused("é".repeat(200)) else { panic!() };
+    assert_eq!(reason.len(), limits::REASON_BYTES);
+    let odd = format!("x{}", "é".repeat(200));
+    let dkg::Response::Refused { reason } = dkg::Response::refused(odd) else { panic!() };
+    assert_eq!(reason.len(), limits::REASON_BYTES - 1);
+}
+
+/// The wire is frozen: a change of these bytes is a new protocol version, not a new expectation.
+#[test]
+fn wire_bytes_are_frozen() {
+    let hex = |bytes: Vec<u8>| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    assert_eq!(hex(encoding::encode(&dkg::Request::Open)), "01000000");
+    let deliver =
+        dkg::Request::Deliver { ceremony_id: CeremonyId([9; 32]), request: None, message: vec![1, 2, 3].into() };
+    let expected = format!("00000000{}00{}{}", "09".repeat(32), "0300000000000000", "010203");
+    assert_eq!(hex(encoding::encode(&deliver)), expected);
+    assert_eq!(hex(encoding::encode(&dkg::Response::UnknownCeremony)), "01000000");
+    assert_eq!(hex(encoding::encode(&dkg::Response::Busy)), "04000000");
+    assert_eq!(hex(encoding::encode(&publish::Response::Contribution(None))), "0200000000");
+    assert_eq!(hex(encoding::encode(&info::Request::Info)), "00000000");
+    let digest = record().claims.digest();
+    assert_eq!(hex(digest.to_vec()), RECORD_DIGEST);
+}
+
+/// What operator 1 signs in [`record`].
+const RECORD_DIGEST: &str = "59070057706f4beba00b635d892701637ec549b3fd7b59060306d6ca6d1eceb7";
+
+#[test]
+fn an_encoded_value_is_decoded_by_its_receiver() {
+    let encoded = Encoded::new(&own_info());
+    let wire = encoding::encode(&encoded);
+    let received: Encoded<Info> = encoding::decode(&wire, 10_000).unwrap();
+    assert_eq!(received.decode().unwrap(), own_info());
+    let garbage: Encoded<Info> = encoding::decode(&framed_long(&[1, 2, 3]), 10_000).unwrap();
+    assert!(garbage.decode().is_err(), "garbage arrives, and is refused where it is used");
+}
+
+fn framed_long(payload: &[u8]) -> Vec<u8> {
+    let mut bytes = (payload.len() as u64).to_le_bytes().to_vec();
+    bytes.extend_from_slice(payload);
+    bytes
+}
