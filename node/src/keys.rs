@@ -93,7 +93,7 @@ pub fn load_identity(config: &IdentityConfig) -> Result<identity::SecretKey, Key
     let not_a_key = |reason: String| KeyError::NotAKey { path: config.key_file.clone(), reason };
     let key = secret
         .secret
-        .expose(|bytes| identity::SecretKey::from_bytes(bytes))
+        .expose(identity::SecretKey::from_bytes)
         .map_err(|error| not_a_key(error.to_string()))?;
     let found = key.public_key().to_string();
     if secret.public_key != found.trim_start_matches("0x") {
@@ -122,7 +122,7 @@ pub fn load_wallet(key_file: &Path, password_file: Option<&Path>) -> Result<Wall
             })?
         }
     };
-    secret.expose(|bytes| WalletKey::from_bytes(bytes)).map_err(|error| not_a_key(error.to_string()))
+    secret.expose(WalletKey::from_bytes).map_err(|error| not_a_key(error.to_string()))
 }
 
 /// Writes a new encrypted key file; an existing file is never overwritten.

@@ -5,9 +5,10 @@
 mod common;
 
 use std::collections::BTreeMap;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use cluster_core::certificate::Readiness;
+use cluster_core::certificate::{Certificate, Readiness};
 use cluster_core::committee::OperatorId;
 use cluster_core::dkg::Step;
 use cluster_node::driver::Hooks;
@@ -44,11 +45,58 @@ async fn four_operators_make_keys_and_the_gateway_gets_all_attestations() {
         let verified = certificate.verify(Some(world.registry.as_ref()), &mut OsRng).unwrap();
         assert_eq!(verified.readiness, Readiness::Ready);
         assert_eq!(certificate.transcript.validators.len(), 3);
+        if round == 0 {
+            verify_names_what_is_tampered(&certificate);
+        }
     }
     for operator in operators.into_values() {
         operator.shutdown().await;
     }
     gateway.shutdown().await;
+}
+
+/// `cluster-node verify` on what the ceremony left, and on the same with one field changed at a time.
+fn verify_names_what_is_tampered(certificate: &Certificate) {
+    let dir = tempfile::tempdir().unwrap();
+    let original = serde_json::to_value(certificate).unwrap();
+    let deposits = serde_json::to_value(certificate.deposit_data()).unwrap();
+    let run = |certificate: &serde_json::Value, deposits: &serde_json::Value| {
+        std::fs::write(dir.path().join("certificate.json"), certificate.to_string()).unwrap();
+        std::fs::write(dir.path().join("deposit_data-1.json"), deposits.to_string()).unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_cluster-node")).arg("verify").arg(dir.path()).output().unwrap();
+        (output.status.success(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+    };
+    let (ok, shown) = run(&original, &deposits);
+    assert!(ok && shown.contains("all 4 valid") && shown.contains("deposit_data-1.json equal the certificate"), "{shown}");
+    for pointer in [
+        "/ceremony_id",
+        "/transcript/request/request/validator_count",
+        "/transcript/request/request/withdrawal_address",
+        "/transcript/validators/1/deposit_data_root",
+        "/attestations/2/signature",
+    ] {
+        let mut tampered = original.clone();
+        let field = tampered.pointer_mut(pointer).unwrap();
+        *field = match &*field {
+            serde_json::Value::String(text) => flipped(text).into(),
+            number => (number.as_u64().unwrap() + 1).into(),
+        };
+        let (ok, shown) = run(&tampered, &deposits);
+        assert!(!ok && shown.contains("certificate.json:"), "{pointer}: {shown}");
+    }
+    for field in ["pubkey", "withdrawal_credentials", "signature", "deposit_data_root", "fork_version"] {
+        let mut tampered = deposits.clone();
+        let text = tampered[2][field].as_str().unwrap().to_owned();
+        tampered[2][field] = flipped(&text).into();
+        let (ok, shown) = run(&original, &tampered);
+        assert!(!ok && shown.contains(&format!("deposit_data-1.json[2].{field}")), "{field}: {shown}");
+    }
+}
+
+/// The same hex text with its last digit changed.
+fn flipped(text: &str) -> String {
+    let (rest, last) = text.split_at(text.len() - 1);
+    format!("{rest}{}", if last == "0" { "1" } else { "0" })
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

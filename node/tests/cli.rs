@@ -162,3 +162,44 @@ fn config_prints_the_documented_examples() {
     assert_eq!(node(dir.path(), &["config", "operator"]).out, cluster_node::config::OPERATOR_EXAMPLE);
     assert_eq!(node(dir.path(), &["config", "gateway"]).out, cluster_node::config::GATEWAY_EXAMPLE);
 }
+
+#[test]
+fn an_operator_serves_metrics_and_ends_well_on_sigterm() {
+    let world = prepared();
+    let dir = world.dir.path();
+    private(&dir.join("password.txt"), "password");
+    let password = cluster_crypto::Secret::new("password".to_owned());
+    let identity = &world.keys[&cluster_core::committee::OperatorId(1)];
+    cluster_node::keys::write_identity(&dir.join("key.json"), &password, identity, "test").unwrap();
+    // A port that was free a moment ago; the operator takes it at once.
+    let http = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let mut operator = Command::new(env!("CARGO_BIN_EXE_cluster-node"))
+        .current_dir(dir)
+        .args(["operator", "--listen", "/ip4/127.0.0.1/udp/0/quic-v1", "--http", &http, "--log-format", "json"])
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let get = |path: &str| {
+        let url = format!("http://{http}{path}");
+        runtime.block_on(async { reqwest::get(url).await.ok()?.error_for_status().ok()?.text().await.ok() })
+    };
+    let give_up = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while get("/ready").is_none() {
+        assert!(std::time::Instant::now() < give_up, "the operator never became ready");
+        assert!(operator.try_wait().unwrap().is_none(), "the operator ended by itself");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    assert_eq!(get("/health").unwrap(), "ok\n");
+    let metrics = get("/metrics").unwrap();
+    for name in ["cluster_node_ceremonies_open 0", "cluster_node_outbound_waiting 0", "# EOF"] {
+        assert!(metrics.contains(name), "{name} is not in {metrics}");
+    }
+    let pid = operator.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    let output = operator.wait_with_output().unwrap();
+    assert!(output.status.success(), "{:?}", output.status);
+    let log = String::from_utf8(output.stderr).unwrap();
+    let lines: Vec<serde_json::Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(lines.iter().any(|line| line["operator_id"] == 1 && line["message"] == "operator 1 is stopping"), "{log}");
+}

@@ -47,7 +47,8 @@ pub(super) async fn until_ready(
         }
         match status.as_str() {
             "ready" => break,
-            "aborted" | "failed" => bail!("the ceremony was aborted; GET {path} at the service names the culprits"),
+            "expired" => bail!("no operator began before the deadline; sign a new request"),
+            "aborted" => bail!("the ceremony was aborted; GET {path} at the service names the culprits"),
             _ if Instant::now() >= give_up && status == "incomplete" => {
                 println!("some operators have not confirmed their shares yet; do not deposit before they have");
                 save(client, &token, ceremony_id, out).await?;
@@ -87,6 +88,12 @@ async fn log_in(client: &ServiceClient, wallet: &WalletKey, chain_id: u64) -> an
     let answer: Value = client.owner_call(Method::POST, "/v1/auth/nonce", Some(json!({})), None).await?;
     let nonce = word(&answer, "nonce");
     let base = client.base();
+    let origins: Vec<&str> = answer.get("origins").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    // The wallet signs for the site that was asked for, never for the one that the site names: that is what stops one
+    // service from logging in at another.
+    if !origins.is_empty() && !origins.contains(&base) {
+        bail!("the service calls itself {}; give one of these as --service", origins.join(" or "));
+    }
     let domain = base.split_once("://").map_or(base, |(_, rest)| rest.split('/').next().unwrap_or(rest));
     let issued_at = OffsetDateTime::now_utc().format(&Rfc3339)?;
     let message = format!(

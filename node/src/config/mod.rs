@@ -131,7 +131,7 @@ pub struct PublishConfig {
 }
 
 /// The node's own HTTP server.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct HttpConfig {
     /// Address of `/metrics`, `/health` and `/ready` (a gateway: of `/v1/requests` too). Empty: none.
@@ -240,12 +240,6 @@ impl Default for ServiceConfig {
 impl Default for PublishConfig {
     fn default() -> Self {
         Self { quiet_ms: 10_000, pull_ms: 5_000 }
-    }
-}
-
-impl Default for HttpConfig {
-    fn default() -> Self {
-        Self { listen: String::new() }
     }
 }
 

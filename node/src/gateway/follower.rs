@@ -7,7 +7,8 @@ use std::time::Duration;
 use cluster_core::ceremony::CeremonyId;
 use cluster_core::certificate::Contribution;
 use cluster_core::committee::OperatorId;
-use cluster_net::publish::{Request, Response};
+use cluster_core::dkg::Step;
+use cluster_net::publish::{Progress, Request, Response};
 use libp2p::PeerId;
 use rand_core::OsRng;
 use tokio::sync::{mpsc, watch};
@@ -33,7 +34,7 @@ pub(super) enum Event {
     /// An operator's signed part.
     Contribution { from: OperatorId, contribution: Box<Contribution> },
     /// An operator gave up.
-    Aborted { from: OperatorId, reason: String },
+    Aborted { from: OperatorId, progress: Box<Progress> },
 }
 
 pub(super) struct Follower {
@@ -143,19 +144,28 @@ impl Follower {
     async fn hear(&mut self, event: Event) -> Result<bool, StoreError> {
         match event {
             Event::Contribution { from, contribution } => self.add(from, *contribution).await,
-            Event::Aborted { from, reason } => {
-                if !self.operators.contains(&from) || !self.aborted.insert(from) {
-                    return Ok(false);
-                }
-                tracing::warn!(ceremony_id = %self.ceremony_id, operator_id = from.0, reason, "operator {from} aborted ceremony {}", self.ceremony_id.short());
-                // More than f have given up: t attestations cannot come together, unless some complete it later, which
-                // they then announce.
-                if self.aborted.len() > self.faults && self.entry.is_none() {
-                    return self.fail("more operators gave up than may fail").await;
-                }
-                Ok(false)
-            }
+            Event::Aborted { from, progress } => self.abort_of(from, *progress).await,
         }
+    }
+
+    /// One operator that gave up, or says so, ends nothing. When more than f have, t attestations cannot come together,
+    /// unless some of them complete the ceremony later, which they then announce.
+    async fn abort_of(&mut self, from: OperatorId, mut progress: Progress) -> Result<bool, StoreError> {
+        if !self.operators.contains(&from) || !self.aborted.insert(from) {
+            return Ok(false);
+        }
+        let reason = progress.aborted.clone().unwrap_or_default();
+        tracing::warn!(ceremony_id = %self.ceremony_id, operator_id = from.0, reason, "operator {from} aborted ceremony {}: {reason}", self.ceremony_id.short());
+        let over = self.aborted.len() > self.faults && self.entry.is_none();
+        if !over {
+            progress.aborted = None;
+        }
+        progress.step = Step::Aborted;
+        self.shared.reports.offer(from, &progress);
+        if over {
+            return self.fail("more operators gave up than may fail").await;
+        }
+        Ok(false)
     }
 
     /// Checks a contribution on a blocking thread; a certificate that grew is on disk before anything else happens.
@@ -351,8 +361,10 @@ impl Attendant {
                 }
                 true
             }
-            Ok(Response::Aborted { reason, .. }) => {
-                let _ = self.events.send(Event::Aborted { from: self.operator, reason }).await;
+            Ok(Response::Aborted { reason, culprits }) => {
+                let (ceremony_id, step, at_ms) = (self.ceremony_id, Step::Aborted, now_ms());
+                let progress = Box::new(Progress { ceremony_id, step, at_ms, culprits, aborted: Some(reason) });
+                let _ = self.events.send(Event::Aborted { from: self.operator, progress }).await;
                 true
             }
             Ok(_) => true,

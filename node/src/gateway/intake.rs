@@ -263,12 +263,12 @@ impl Intake {
         if !followed.committee.contains(&from) {
             return Response::refused("ceremony_id", "the operator is not in the committee of this ceremony");
         }
-        if let Some(reason) = &progress.aborted {
-            let event = follower::Event::Aborted { from, reason: reason.clone() };
-            // The pull finds it again.
-            let _ = followed.events.try_send(event);
+        if progress.aborted.is_some() {
+            // Whether the ceremony is over is decided there; the pull finds what a full queue loses.
+            let _ = followed.events.try_send(follower::Event::Aborted { from, progress: Box::new(progress) });
+        } else {
+            self.shared.reports.offer(from, &progress);
         }
-        self.shared.reports.offer(from, &progress);
         Response::Accepted
     }
 

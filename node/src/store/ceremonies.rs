@@ -56,12 +56,12 @@ impl Store {
         let value = encode(entry);
         let id = *ceremony_id.as_bytes();
         let begun = (&self.ceremonies, &self.nonces).transaction(|(ceremonies, nonces)| {
-            if let Some(holder) = nonces.get(&nonce_key)? {
+            if let Some(holder) = nonces.get(nonce_key)? {
                 if holder.as_ref() != id {
                     return Err(ConflictableTransactionError::Abort(holder.to_vec()));
                 }
             }
-            if let Some(existing) = ceremonies.get(&id)? {
+            if let Some(existing) = ceremonies.get(id)? {
                 return Ok(Some(existing));
             }
             nonces.insert(&nonce_key[..], &id[..])?;

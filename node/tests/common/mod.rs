@@ -107,11 +107,18 @@ impl World {
     }
 
     pub async fn start_gateway(&self) -> RunningGateway {
+        self.start_gateway_for("").await
+    }
+
+    /// A gateway of the service at `url`; none when empty.
+    pub async fn start_gateway_for(&self, url: &str) -> RunningGateway {
         let mut config = GatewayConfig { data_dir: self.dir.path().join("gateway"), ..GatewayConfig::default() };
         config.mesh.listen = vec!["/ip4/127.0.0.1/udp/0/quic-v1".into()];
         config.http.listen = "127.0.0.1:0".into();
         config.publish.quiet_ms = 1_000;
         config.publish.pull_ms = 500;
+        config.service.url = url.into();
+        config.service.poll_ms = 500;
         gateway::start_with(config, self.loaded(&self.gateway_key), GatewayHooks::default()).await.unwrap()
     }
 

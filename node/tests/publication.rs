@@ -1,0 +1,143 @@
+//! A gateway and its service: signed calls, an outbox that survives failures and restarts, incomplete before ready.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use axum::body::Bytes;
+use axum::extract::{OriginalUri, State};
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::IntoResponse;
+use axum::Router;
+use cluster_core::certificate::Certificate;
+use cluster_core::committee::OperatorId;
+use cluster_core::request::SignedRequest;
+use cluster_crypto::identity;
+use cluster_node::driver::Hooks;
+use cluster_node::service_client::signed_headers;
+use common::World;
+
+/// A stand-in for the service that records certificates and fails on demand.
+#[derive(Clone, Default)]
+struct Service {
+    inner: Arc<Mutex<Inner>>,
+}
+
+#[derive(Default)]
+struct Inner {
+    gateway: Option<identity::SecretKey>,
+    requests: Vec<SignedRequest>,
+    down: bool,
+    refused_calls: usize,
+    published: Vec<usize>,
+    steps: Vec<(u32, String)>,
+}
+
+impl Service {
+    async fn start(&self) -> String {
+        let app = Router::new().fallback(answer).with_state(self.clone()).layer(axum::extract::DefaultBodyLimit::max(1 << 24));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+        url
+    }
+
+    fn with<R>(&self, act: impl FnOnce(&mut Inner) -> R) -> R {
+        act(&mut self.inner.lock().unwrap())
+    }
+
+    async fn until(&self, what: &str, reached: impl Fn(&Inner) -> bool) {
+        let give_up = Instant::now() + Duration::from_secs(60);
+        while !self.with(|inner| reached(inner)) {
+            assert!(Instant::now() < give_up, "never saw: {what}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+async fn answer(
+    State(service): State<Service>,
+    method: Method,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> axum::response::Response {
+    let path = uri.path_and_query().unwrap().as_str().to_owned();
+    service.with(|inner| {
+        let given = |name: &str| headers[name].to_str().unwrap().to_owned();
+        let timestamp = given("x-cluster-timestamp").parse().unwrap();
+        for (name, value) in signed_headers(inner.gateway.as_ref().unwrap(), &method, &path, &body, timestamp) {
+            assert_eq!(given(name), value, "{name} of {method} {path}");
+        }
+        if inner.down {
+            inner.refused_calls += 1;
+            return StatusCode::SERVICE_UNAVAILABLE.into_response();
+        }
+        if method == Method::GET {
+            let cursor = if path.contains("after=1&") { 1 } else { 0 };
+            let requests = &inner.requests[cursor.min(inner.requests.len())..];
+            return axum::Json(serde_json::json!({ "cursor": "1", "requests": requests })).into_response();
+        }
+        if method == Method::PUT {
+            let certificate = Certificate::from_json(std::str::from_utf8(&body).unwrap()).unwrap();
+            assert!(path.ends_with(&certificate.ceremony_id.to_string()));
+            inner.published.push(certificate.attestations.len());
+            return StatusCode::OK.into_response();
+        }
+        let report: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        let step = report["step"].as_str().unwrap().to_owned();
+        inner.steps.push((u32::try_from(report["operator_id"].as_u64().unwrap()).unwrap(), step));
+        StatusCode::NO_CONTENT.into_response()
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_service_missed_is_published_after_an_outage_and_a_crash_of_the_gateway() {
+    let world = World::new(4);
+    let absent = OperatorId(4);
+    let mut operators = BTreeMap::new();
+    for id in world.ids().into_iter().filter(|id| *id != absent) {
+        operators.insert(id, world.start_operator(id, Hooks::default()).await);
+    }
+    let service = Service::default();
+    service.with(|inner| {
+        inner.gateway = Some(world.gateway_key.clone());
+        inner.requests.push(world.request(1, 1));
+    });
+    let url = service.start().await;
+    let gateway = world.start_gateway_for(&url).await;
+    world.introduce(&operators, &gateway).await;
+    let ceremony_id = world.request(1, 1).request.ceremony_id();
+
+    // The request came from the poll; progress is reported while the ceremony runs.
+    service.until("progress", |inner| inner.steps.iter().any(|(_, step)| step == "commit")).await;
+    // The service goes down; the certificate of three waits in the outbox, and the gateway dies with it there.
+    service.with(|inner| inner.down = true);
+    let certificate = common::certificate_with(&gateway, ceremony_id, 3, Duration::from_secs(60)).await;
+    assert_eq!(certificate.attestations.len(), 3);
+    gateway.kill().await;
+    service.with(|inner| inner.down = false);
+
+    let gateway = world.start_gateway_for(&url).await;
+    world.introduce(&operators, &gateway).await;
+    service.until("the incomplete certificate", |inner| inner.published.contains(&3)).await;
+    // The absent operator comes back: the same ceremony is published again, complete.
+    operators.insert(absent, world.start_operator(absent, Hooks::default()).await);
+    world.introduce(&operators, &gateway).await;
+    service.until("the complete certificate", |inner| inner.published.contains(&4)).await;
+    gateway.shutdown().await;
+
+    // A further start finds nothing left to do.
+    let published = service.with(|inner| inner.published.len());
+    let gateway = world.start_gateway_for(&url).await;
+    assert_eq!(gateway.stats().following, 0);
+    assert_eq!(service.with(|inner| inner.published.len()), published);
+    gateway.shutdown().await;
+    for operator in operators.into_values() {
+        operator.shutdown().await;
+    }
+}
