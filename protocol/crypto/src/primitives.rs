@@ -20,27 +20,33 @@ pub struct Operands {
 }
 
 impl Operands {
-    /// Draws operands; multi-scalar operations will have `points` points.
+    /// Draws operands; multi-scalar operations will have `points` points, at least one.
     #[must_use]
     pub fn new(points: usize, rng: &mut impl CryptoRngCore) -> Self {
         let scalar = curve::random_scalar(rng);
         let g1 = G1::mul_generator(&scalar).to_affine();
         let g2 = HashedMessage::new(b"operand").0;
-        let g1_points: Vec<_> = (0..points).map(|_| G1::mul_generator(&curve::random_scalar(rng))).collect();
-        let g2_points: Vec<_> = (0..points).map(|_| G2::from(g2).mul_secret(&curve::random_scalar(rng))).collect();
+        let g1_points: Vec<_> = (0..points.max(1)).map(|_| G1::mul_generator(&curve::random_scalar(rng))).collect();
+        let g2_points: Vec<_> =
+            (0..points.max(1)).map(|_| G2::from(g2).mul_secret(&curve::random_scalar(rng))).collect();
         Self {
             scalar,
             g1,
             g2,
             g1_points: G1::batch_to_affine(&g1_points),
             g2_points: G2::batch_to_affine(&g2_points),
-            short_scalars: curve::nonzero_randomisers(points, 16, rng),
+            short_scalars: curve::nonzero_randomisers(points.max(1), 16, rng),
         }
     }
 
     /// A full multiplication in G1.
     pub fn g1_multiply(&self) {
         black_box(G1::from(self.g1).mul_secret(black_box(&self.scalar)));
+    }
+
+    /// A multiplication in G1 by 64 bits, as batch verification needs for every public key.
+    pub fn g1_multiply_64(&self) {
+        black_box(G1::msm(&self.g1_points[..1], black_box(&self.short_scalars[..8]), 64));
     }
 
     /// A multiple of the generator of G1, from the table.
@@ -117,6 +123,16 @@ impl Operands {
     /// A sum of all points of G1 with 128-bit scalars.
     pub fn g1_msm_128(&self) {
         black_box(G1::msm(&self.g1_points, &self.short_scalars, 128));
+    }
+
+    /// A sum of all points of G1 with 64-bit scalars.
+    pub fn g1_msm_64(&self) {
+        black_box(G1::msm(&self.g1_points, &self.short_scalars, 64));
+    }
+
+    /// A sum of all points of G2 with 64-bit scalars.
+    pub fn g2_msm_64(&self) {
+        black_box(G2::msm(&self.g2_points, &self.short_scalars, 64));
     }
 
     /// A sum of all points of G2 with 128-bit scalars.
