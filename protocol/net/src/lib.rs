@@ -36,10 +36,10 @@ pub mod limits {
     /// costs no more than this.
     pub const READ_CHUNK_BYTES: usize = 64 * 1024;
 
-    /// Bytes of a dkg request. The largest single message is a dealing at `n = 13`, `K = 1,000`: `t * 96 * K` =
-    /// 864,000 of commitments and `n * (32 * K + 16)` = 416,208 of sealed shares, 1.3 MB in all. A relay carries
-    /// several signed messages; three dealings fit, and a sender splits what is longer.
-    pub const DKG_REQUEST_BYTES: usize = 4 * 1024 * 1024;
+    /// Bytes of a dkg request. The largest message is a dealing at `n = 13`, `K = 1,000`: `t * 96 * K` = 864,000 of
+    /// commitments and `n * (32 * K + 16)` = 416,208 of sealed shares, 1.3 MB in all. Large messages are relayed one at
+    /// a time (DKG 9.3), so no frame grows with the committee.
+    pub const DKG_REQUEST_BYTES: usize = 2 * 1024 * 1024;
 
     /// Bytes of a dkg response: at most [`OPEN_CEREMONIES`] signed requests of about 300 bytes each.
     pub const DKG_RESPONSE_BYTES: usize = 64 * 1024;
@@ -94,7 +94,7 @@ pub mod limits {
     pub const GOSSIP_MEMORY: Duration = Duration::from_secs(120);
 
     /// Streams, in both directions, of one request-response protocol on one connection. With [`DKG_REQUEST_BYTES`] it
-    /// bounds what one peer makes this process hold to 64 MiB.
+    /// bounds what one connection makes this process hold to 32 MiB.
     pub const STREAMS_PER_PROTOCOL: usize = 16;
 
     /// Requests of one protocol in flight to one peer: less than half of [`STREAMS_PER_PROTOCOL`], so that two busy
@@ -129,7 +129,7 @@ pub mod limits {
     /// Peers that a node keeps connected beyond those that it shares ceremonies with, so that gossip and discovery work.
     pub const BACKGROUND_PEERS: usize = 32;
 
-    /// Time for a dkg request and its answer: 4 MiB on a link of 2 Mbit/s with slack.
+    /// Time for a dkg request and its answer: 2 MiB on a link of 1 Mbit/s with slack.
     pub const DKG_TIMEOUT: Duration = Duration::from_secs(30);
 
     /// Time for a publish request and its answer; the receiver checks about a thousand signatures before it answers.
