@@ -1,1 +1,24 @@
-//! Skeleton.
+//! A whole network on one machine: for trying it out, for breaking it, and for the tests of everything together.
+//!
+//! | Module | Part |
+//! |---|---|
+//! | [`world`] | generated keys, registry and requests |
+//! | [`network`] | bootstrap peer, operators, gateway and service in one process, over real loopback sockets |
+//! | [`owner`] | the owner as a client of the service |
+//! | [`ceremony`] | one request through a running network, measured |
+//! | [`demo`], [`report`] | the demo and the figures that it leaves |
+//! | [`progress`], [`steps`] | what is seen and measured on the way |
+//! | [`misbehave`], [`timings`] | adversaries with sockets; how long everybody waits |
+//! | [`simulate`] | machines in virtual time under seeded faults, and the invariants that must hold |
+
+pub mod ceremony;
+pub mod demo;
+pub mod misbehave;
+pub mod network;
+pub mod owner;
+pub mod progress;
+pub mod report;
+pub mod simulate;
+pub mod steps;
+pub mod timings;
+pub mod world;

@@ -1,0 +1,256 @@
+//! `cluster-testnet demo`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{bail, Context};
+use clap::{Args, ValueEnum};
+use cluster_core::dkg::{Behaviour, Step};
+use cluster_core::network::Network;
+use cluster_node::network::{Link, Transport};
+use cluster_testnet::ceremony::Finished;
+use cluster_testnet::demo::{is_ready, write_files, Demo, Options};
+use cluster_testnet::progress::Progress;
+use cluster_testnet::report::ReadinessFigures;
+use cluster_testnet::world::withdrawal_address;
+use rand_core::{OsRng, RngCore};
+
+/// What the process ends with when operators are missing.
+const INCOMPLETE: u8 = 3;
+
+#[derive(Debug, Args)]
+pub(super) struct DemoArgs {
+    /// Number of operators: 4, 7, 10 or 13.
+    #[arg(long, default_value_t = 4)]
+    operators: usize,
+    /// Number of validators, 1 to 1000.
+    #[arg(long, default_value_t = 3)]
+    validators: u32,
+    /// Network of the validators: hoodi or mainnet.
+    #[arg(long, default_value = "hoodi")]
+    network: Network,
+    /// Where withdrawals go: an address, or `lido` for the network's Lido withdrawal vault.
+    #[arg(long, default_value = "lido")]
+    withdrawal_address: String,
+    /// Transport between operators.
+    #[arg(long, value_enum, default_value = "quic")]
+    transport: TransportArg,
+    /// Folder for deposit_data-*.json, certificate.json, report.json and registry.toml; files of an earlier demo in it
+    /// are replaced.
+    #[arg(long, default_value = "demo-out")]
+    out: PathBuf,
+    /// Delay of every message between nodes, in milliseconds.
+    #[arg(long, default_value_t = 0)]
+    latency_ms: u64,
+    /// Share of messages that are lost, such as 0.05 for one in twenty.
+    #[arg(long, default_value_t = 0.0)]
+    loss: f64,
+    /// Kill an operator (its position, counted from 1, or its id) when it enters a step: commit, deal, echo, verdicts,
+    /// store, sign or certify.
+    #[arg(long, value_name = "OPERATOR@STEP", value_parser = parse_kill)]
+    kill: Option<(u32, Step)>,
+    /// Start the killed operator again.
+    #[arg(long, requires = "kill")]
+    restart: bool,
+    /// Let an operator (its position or id) misbehave, such as 2:wrong-share; may be given several times.
+    #[arg(long, value_name = "OPERATOR:BEHAVIOUR", value_parser = parse_byzantine)]
+    byzantine: Vec<(u32, Behaviour)>,
+    /// Seed of keys, lost messages and misbehaviour; random when not given.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Keep the network running afterwards, until Ctrl-C.
+    #[arg(long)]
+    serve: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum TransportArg {
+    Quic,
+    Tcp,
+}
+
+fn parse_kill(text: &str) -> Result<(u32, Step), String> {
+    let (operator, step) = text.split_once('@').ok_or("it must be of the form OPERATOR@STEP, such as 2@echo")?;
+    let operator = operator.parse().map_err(|_| format!("`{operator}` is not a position or an id of an operator"))?;
+    let step: Step = step.parse()?;
+    if !Step::ALL.contains(&step) {
+        return Err(format!("`{step}` is not one of the seven steps"));
+    }
+    Ok((operator, step))
+}
+
+fn parse_byzantine(text: &str) -> Result<(u32, Behaviour), String> {
+    let (operator, behaviour) = text.split_once(':').ok_or("it must be of the form OPERATOR:BEHAVIOUR, such as 2:silent")?;
+    let operator = operator.parse().map_err(|_| format!("`{operator}` is not a position or an id of an operator"))?;
+    Ok((operator, behaviour.parse()?))
+}
+
+pub(super) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
+    let options = options(args)?;
+    let seed = options.seed;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime cannot start")?;
+    let done = runtime.block_on(async {
+        tokio::select! {
+            done = demo(args, options) => done,
+            signal = tokio::signal::ctrl_c(), if !args.serve => {
+                signal.context("signals cannot be received")?;
+                bail!("interrupted")
+            }
+        }
+    });
+    done.with_context(|| format!("the demo failed (seed {seed}; repeat it with --seed {seed})"))
+}
+
+fn options(args: &DemoArgs) -> anyhow::Result<Options> {
+    if !matches!(args.operators, 4 | 7 | 10 | 13) {
+        bail!("--operators must be 4, 7, 10 or 13, not {}", args.operators);
+    }
+    if args.validators == 0 || args.validators > cluster_core::request::MAX_VALIDATORS {
+        bail!("--validators must be 1 to {}, not {}", cluster_core::request::MAX_VALIDATORS, args.validators);
+    }
+    if !(0.0..=0.9).contains(&args.loss) {
+        bail!("--loss must be between 0 and 0.9, not {}", args.loss);
+    }
+    if args.latency_ms > 10_000 {
+        bail!("--latency-ms must be at most 10000, not {}", args.latency_ms);
+    }
+    let address = withdrawal_address(&args.withdrawal_address, args.network).map_err(anyhow::Error::msg)?;
+    let seed = args.seed.unwrap_or_else(|| u64::from(OsRng.next_u32()));
+    Ok(Options {
+        withdrawal_address: address,
+        transport: match args.transport {
+            TransportArg::Quic => Transport::Quic,
+            TransportArg::Tcp => Transport::Tcp,
+        },
+        link: Link { latency: Duration::from_millis(args.latency_ms), loss: args.loss },
+        kill: args.kill.map(|(operator, step)| (operator, step, args.restart)),
+        byzantine: args.byzantine.clone(),
+        ..Options::new(args.network, args.operators, args.validators, seed)
+    })
+}
+
+async fn demo(args: &DemoArgs, options: Options) -> anyhow::Result<ExitCode> {
+    let dir = tempfile::tempdir().context("there is no place for the databases")?;
+    let faults_above_f = options.byzantine.len() > (options.operators - 1) / 3;
+    let (seed, operators) = (options.seed, options.operators);
+    println!(
+        "{} validators for {} by {operators} operators over {} (seed {seed})",
+        args.validators,
+        args.network,
+        if matches!(args.transport, TransportArg::Quic) { "QUIC" } else { "TCP" },
+    );
+    if faults_above_f {
+        println!("more operators misbehave than the committee tolerates; it may end without keys");
+    }
+    let mut progress = Progress::new(operators);
+    progress.waiting("starting bootstrap peer, operators, gateway and service");
+    let demo = Demo::start(options, dir.path()).await;
+    progress.begin();
+    let mut demo = demo?;
+    let finished = demo.run(&mut |event| progress.see(event)).await;
+    progress.end();
+    let ended = match finished {
+        Ok(finished) => conclude(args, &demo, &finished).await,
+        Err(error) => Err(error.into()),
+    };
+    demo.shutdown().await;
+    ended
+}
+
+/// Writes the files and says what there is to do with them.
+async fn conclude(args: &DemoArgs, demo: &Demo, finished: &Finished) -> anyhow::Result<ExitCode> {
+    let registry = toml::to_string(&demo.testnet.world.registry_file(demo.testnet.bootstrap_addresses().to_vec()))
+        .context("the registry cannot be written as TOML")?;
+    let deposit_file = write_files(&args.out, finished, &registry)?;
+    print_figures(finished);
+    let code = match &finished.report.readiness {
+        ReadinessFigures::Ready => ExitCode::SUCCESS,
+        ReadinessFigures::Incomplete { missing } => {
+            let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
+            println!("The validators are incomplete: operator {} has not confirmed its shares.", missing.join(", "));
+            println!("They become ready when it comes back; until then there is nothing to deposit.");
+            println!("Figures: {}", args.out.join("report.json").display());
+            ExitCode::from(INCOMPLETE)
+        }
+        ReadinessFigures::Aborted { reason } => bail!("the ceremony ended without keys: {reason}; see {}", args.out.join("report.json").display()),
+    };
+    if let Some(deposit_file) = deposit_file {
+        print_next_steps(args, &deposit_file, finished);
+    }
+    if args.serve {
+        serve(args, demo, is_ready(finished)).await?;
+    }
+    Ok(code)
+}
+
+fn print_figures(finished: &Finished) {
+    let report = &finished.report;
+    println!();
+    println!("request to row in the service: {:.0} ms; processor time {:.0} ms", report.wall_ms, report.cpu_ms);
+    for culprit in &report.culprits {
+        let by: Vec<String> = culprit.named_by.iter().map(ToString::to_string).collect();
+        println!("operator {} is named for {} by operators {}", culprit.operator_id, culprit.kind, by.join(", "));
+    }
+}
+
+fn print_next_steps(args: &DemoArgs, deposit_file: &Path, finished: &Finished) {
+    let out = args.out.display();
+    println!("{} validators are ready, and every field of their deposit data was verified:", finished.report.pubkeys.len());
+    println!("  deposit data  {}", deposit_file.display());
+    println!("  certificate   {}", args.out.join("certificate.json").display());
+    println!("  figures       {}", args.out.join("report.json").display());
+    println!("What to do next:");
+    println!("  check them again, offline:   cluster-node verify {out} --registry {out}/registry.toml");
+    println!(
+        "  check them independently:    python3 testnet/verify/deposit_verifier.py --network {} --withdrawal-address {} {}",
+        args.network,
+        args.withdrawal_address,
+        deposit_file.display()
+    );
+    println!("  upload the deposit data to Lido CSM; keys of a demo die with it, so do this with a real network only");
+}
+
+/// Stays up until Ctrl-C.
+async fn serve(args: &DemoArgs, demo: &Demo, is_ready: bool) -> anyhow::Result<()> {
+    let (service, gateway) = (demo.testnet.service_url()?, demo.testnet.gateway_url()?);
+    let key_file = args.out.join("owner.key");
+    write_owner_key(&key_file, demo)?;
+    let ids: Vec<String> = demo.testnet.world.ids().iter().map(ToString::to_string).collect();
+    println!();
+    println!("The network stays up until Ctrl-C.");
+    println!("  service    {service}");
+    println!("  gateway    {gateway}");
+    for address in demo.testnet.bootstrap_addresses() {
+        println!("  bootstrap  {address}");
+    }
+    println!("  owner key  {} ({})", key_file.display(), demo.testnet.world.owner.address());
+    println!("Look around as the owner (the session lasts a day):");
+    let token = demo.owner.token();
+    for path in ["/v1/ceremonies", if is_ready { "/v1/validators?status=ready" } else { "/v1/validators" }] {
+        println!("  curl -H 'Authorization: Bearer {token}' '{service}{path}'");
+    }
+    println!("  curl '{service}/v1/operators'");
+    println!("Make more validators:");
+    println!(
+        "  cluster-node request --service {service} --registry {} --owner-key-file {} --cluster-pubkey {} --operators {} --validators 1 --withdrawal-address {} --wait --out more",
+        args.out.join("registry.toml").display(),
+        key_file.display(),
+        demo.testnet.world.gateway.public_key(),
+        ids.join(","),
+        args.withdrawal_address
+    );
+    tokio::signal::ctrl_c().await.context("signals cannot be received")?;
+    println!("stopping");
+    Ok(())
+}
+
+/// The key of a test wallet, readable by its owner only, as `cluster-node request` wants it.
+fn write_owner_key(path: &Path, demo: &Demo) -> anyhow::Result<()> {
+    if path.exists() {
+        std::fs::remove_file(path).with_context(|| format!("{} cannot be replaced", path.display()))?;
+    }
+    let text = demo.testnet.world.owner.to_bytes().expose(|bytes| hex::encode(bytes));
+    cluster_node::keys::write_private(path, text.as_bytes())?;
+    Ok(())
+}

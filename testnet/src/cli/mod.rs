@@ -1,0 +1,46 @@
+//! The command line.
+//!
+//! Exit codes: 0 when validators are ready (or all simulated runs kept their invariants), 1 when something failed,
+//! 2 for a wrong command line, 3 when validators exist but operators are missing (`incomplete`).
+
+mod demo;
+mod simulate;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// A test network on this machine: operators, gateway, bootstrap peer and service.
+#[derive(Debug, Parser)]
+#[command(name = "cluster-testnet", version, about, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start a network, make validators, and leave their deposit data in a folder.
+    ///
+    /// Exit codes: 0 the validators are ready; 1 it failed; 3 the validators exist, but an operator has not confirmed
+    /// its shares (incomplete), so that there is nothing to deposit yet.
+    Demo(demo::DemoArgs),
+    /// Run ceremonies in virtual time with faults drawn from seeds, and check what must always hold.
+    Simulate(simulate::SimulateArgs),
+}
+
+/// Runs the command; what it returns is the process's exit code.
+pub fn main() -> ExitCode {
+    // Nodes say on the way what this program says at the end; RUST_LOG shows it.
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("off"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let done = match Cli::parse().command {
+        Command::Demo(args) => demo::run(&args),
+        Command::Simulate(args) => simulate::run(&args),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,226 @@
+//! The demo: starts a network, makes validators, and leaves their files in a folder.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use cluster_core::committee::OperatorId;
+use cluster_core::directory::{verify_directory_files, DirectoryError};
+use cluster_core::dkg::{Behaviour, Step};
+use cluster_core::network::Network;
+use cluster_crypto::ethereum::Address;
+use cluster_node::network::{Link, Transport};
+use cluster_service::events::CeremonyEvent;
+use rand_core::OsRng;
+
+use crate::ceremony::{self, CeremonyError, Finished, Kill};
+use crate::network::{NetworkError, Settings, Testnet};
+use crate::owner::{Owner, OwnerError};
+use crate::report::ReadinessFigures;
+use crate::timings::Timings;
+use crate::world::{Wanted, World};
+
+/// What a demo does.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Operators: 4, 7, 10 or 13.
+    pub operators: usize,
+    /// Validators, 1 to 1000.
+    pub validators: u32,
+    /// Network of the validators.
+    pub network: Network,
+    /// Where withdrawals go.
+    pub withdrawal_address: Address,
+    /// Transport of the mesh.
+    pub transport: Transport,
+    /// Quality of all links.
+    pub link: Link,
+    /// An operator (position or id), the step in which it is killed, and whether it comes back.
+    pub kill: Option<(u32, Step, bool)>,
+    /// Operators (position or id) that misbehave.
+    pub byzantine: Vec<(u32, Behaviour)>,
+    /// Seed of keys, lost messages and misbehaviour.
+    pub seed: u64,
+}
+
+/// Why a demo failed.
+#[derive(Debug, thiserror::Error)]
+pub enum DemoError {
+    /// An operator that does not exist.
+    #[error("there is no operator {number}; name one by its position, 1 to {count}, or by its id, {first} to {last}")]
+    NoOperator {
+        /// As given.
+        number: u32,
+        /// How many there are.
+        count: usize,
+        /// The first id.
+        first: OperatorId,
+        /// The last id.
+        last: OperatorId,
+    },
+    /// The network.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// The service.
+    #[error(transparent)]
+    Owner(#[from] OwnerError),
+    /// The ceremony.
+    #[error(transparent)]
+    Ceremony(#[from] CeremonyError),
+    /// A file cannot be written.
+    #[error("{path} cannot be written: {reason}")]
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// The system's words.
+        reason: String,
+    },
+    /// What the owner got is wrong.
+    #[error("the files do not verify: {0}")]
+    Files(#[from] DirectoryError),
+    /// The service served files of another request.
+    #[error("the service served {found} validators, {expected} were asked for")]
+    Count {
+        /// Asked for.
+        expected: u32,
+        /// Served.
+        found: usize,
+    },
+}
+
+impl Options {
+    /// The demo of the README: four operators, three validators, no faults.
+    #[must_use]
+    pub fn new(network: Network, operators: usize, validators: u32, seed: u64) -> Self {
+        Self {
+            operators,
+            validators,
+            network,
+            withdrawal_address: network.lido_withdrawal_vault(),
+            transport: Transport::Quic,
+            link: Link::default(),
+            kill: None,
+            byzantine: Vec::new(),
+            seed,
+        }
+    }
+
+    fn timings(&self) -> Timings {
+        Timings::for_ceremonies(self.operators, self.validators, self.link.latency)
+    }
+}
+
+/// A network that is ready for requests, and its owner.
+pub struct Demo {
+    /// The network.
+    pub testnet: Testnet,
+    /// The owner, logged in.
+    pub owner: Owner,
+    options: Options,
+    kill: Option<Kill>,
+}
+
+impl Demo {
+    /// Starts the network in `dir`; returns when it is complete.
+    pub async fn start(options: Options, dir: &Path) -> Result<Self, DemoError> {
+        let world = World::generate(options.network, options.operators, options.seed);
+        let mut settings = Settings::calm(dir, options.transport, options.timings(), options.seed);
+        settings.link = options.link;
+        for (number, behaviour) in &options.byzantine {
+            settings.byzantine.insert(find(&world, *number)?, *behaviour);
+        }
+        let mut kill = None;
+        if let Some((number, step, restart)) = options.kill {
+            let operator = find(&world, number)?;
+            settings.crash.insert(operator, step);
+            kill = Some(Kill { operator, restart });
+        }
+        let testnet = Testnet::start(world, settings).await?;
+        let owner = match testnet.service_url() {
+            Ok(url) => Owner::log_in(&url, &testnet.world.owner).await.map_err(DemoError::from),
+            Err(error) => Err(error.into()),
+        };
+        match owner {
+            Ok(owner) => Ok(Self { testnet, owner, options, kill }),
+            Err(error) => {
+                testnet.shutdown().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Submits the request and follows it to its end; verifies what the owner got.
+    pub async fn run(&mut self, seen: &mut (dyn FnMut(&CeremonyEvent) + Send)) -> Result<Finished, DemoError> {
+        let wanted = Wanted {
+            operators: self.testnet.world.ids(),
+            validators: self.options.validators,
+            withdrawal_address: self.options.withdrawal_address,
+        };
+        let mut patience = self.options.timings().patience();
+        if self.kill.is_some_and(|kill| !kill.restart) && self.options.byzantine.is_empty() {
+            // Nobody is left who could come.
+            patience.missing = Duration::from_millis(500);
+        }
+        let finished = ceremony::run(&mut self.testnet, &self.owner, &wanted, self.kill, patience, seen).await?;
+        self.verify(&finished)?;
+        Ok(finished)
+    }
+
+    /// Ends the network.
+    pub async fn shutdown(self) {
+        self.testnet.shutdown().await;
+    }
+
+    fn verify(&self, finished: &Finished) -> Result<(), DemoError> {
+        let Some(files) = &finished.files else { return Ok(()) };
+        let deposits = [(files.deposit_name.as_str(), files.deposit_data.as_str())];
+        let registry = self.testnet.registry();
+        let report = verify_directory_files(&files.certificate, &deposits, Some(registry), &mut OsRng)?;
+        let same = report.ceremony_id == finished.request.request.ceremony_id();
+        if !same || report.validators != self.options.validators as usize {
+            return Err(DemoError::Count { expected: self.options.validators, found: report.validators });
+        }
+        Ok(())
+    }
+}
+
+/// Writes what a finished ceremony left into `dir`, in place of what an earlier demo left there. Returns the path of the
+/// deposit data file, if there is one.
+pub fn write_files(dir: &Path, finished: &Finished, registry_toml: &str) -> Result<Option<PathBuf>, DemoError> {
+    let failed = |path: &Path, error: std::io::Error| DemoError::Write { path: path.to_owned(), reason: error.to_string() };
+    std::fs::create_dir_all(dir).map_err(|error| failed(dir, error))?;
+    for entry in std::fs::read_dir(dir).map_err(|error| failed(dir, error))?.flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let is_ours = name == "certificate.json"
+            || name == "report.json"
+            || (name.starts_with("deposit_data-") && name.ends_with(".json"));
+        if is_ours {
+            std::fs::remove_file(entry.path()).map_err(|error| failed(&entry.path(), error))?;
+        }
+    }
+    let write = |name: &str, text: &str| {
+        let path = dir.join(name);
+        std::fs::write(&path, text).map_err(|error| failed(&path, error))?;
+        Ok::<_, DemoError>(path)
+    };
+    let report = serde_json::to_string_pretty(&finished.report).unwrap_or_default();
+    write("report.json", &format!("{report}\n"))?;
+    write("registry.toml", registry_toml)?;
+    let Some(files) = &finished.files else { return Ok(None) };
+    write("certificate.json", &files.certificate)?;
+    write(&files.deposit_name, &files.deposit_data).map(Some)
+}
+
+/// Whether the validators can be deposited for.
+#[must_use]
+pub fn is_ready(finished: &Finished) -> bool {
+    finished.report.readiness == ReadinessFigures::Ready
+}
+
+fn find(world: &World, number: u32) -> Result<OperatorId, DemoError> {
+    world.operator(number).ok_or_else(|| {
+        let ids = world.ids();
+        let end = |id: Option<&OperatorId>| id.copied().unwrap_or(OperatorId(0));
+        DemoError::NoOperator { number, count: ids.len(), first: end(ids.first()), last: end(ids.last()) }
+    })
+}

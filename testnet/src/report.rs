@@ -1,0 +1,101 @@
+//! `report.json`: what a demo measured.
+
+use std::collections::BTreeMap;
+
+use cluster_core::committee::OperatorId;
+use serde::{Deserialize, Serialize};
+
+/// The figures of one demo.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Report {
+    /// Operators of the committee.
+    pub n: usize,
+    /// Operators that must sign.
+    pub t: usize,
+    /// Validators.
+    pub k: u32,
+    /// `quic` or `tcp`.
+    pub transport: String,
+    /// `hoodi` or `mainnet`.
+    pub network: String,
+    /// Seed of keys, faults and misbehaviour.
+    pub seed: u64,
+    /// 0x hex.
+    pub ceremony_id: String,
+    /// From the moment the request was sent until its row was visible to the owner, in milliseconds.
+    pub wall_ms: f64,
+    /// Milliseconds in each step: the median over the operators.
+    pub steps_ms: BTreeMap<String, f64>,
+    /// Processor time of the whole process, user and system, between request and result, in milliseconds.
+    pub cpu_ms: f64,
+    /// Largest memory of the whole process so far, in bytes.
+    pub rss_bytes: u64,
+    /// What each operator sent between request and result.
+    pub operators: Vec<OperatorFigures>,
+    /// The validators, 0x hex; empty without keys.
+    pub pubkeys: Vec<String>,
+    /// Who misbehaved or was missing, as operators report it.
+    pub culprits: Vec<CulpritFigures>,
+    /// Whether the validators may be deposited for.
+    pub readiness: ReadinessFigures,
+}
+
+/// What one operator sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OperatorFigures {
+    /// Number in the registry.
+    pub id: OperatorId,
+    /// Bytes of the node's protocols, frames included.
+    pub bytes_sent: u64,
+    /// Messages of them.
+    pub messages_sent: u64,
+}
+
+/// One operator that is blamed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CulpritFigures {
+    /// Who.
+    pub operator_id: OperatorId,
+    /// What for, such as `silent` or `wrong_share`.
+    pub kind: String,
+    /// By whom.
+    pub named_by: Vec<OperatorId>,
+}
+
+/// How the ceremony ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum ReadinessFigures {
+    /// Every operator holds its share.
+    Ready,
+    /// Keys are there, receipts are missing.
+    Incomplete {
+        /// Of whom.
+        missing: Vec<OperatorId>,
+    },
+    /// There are no keys.
+    Aborted {
+        /// Why, in the operators' words.
+        reason: String,
+    },
+}
+
+/// Processor time of this process so far, user and system, in milliseconds.
+#[must_use]
+pub fn cpu_ms() -> f64 {
+    use nix::sys::resource::{getrusage, UsageWho};
+    use nix::sys::time::TimeValLike;
+    // The call fails for no process that asks about itself.
+    getrusage(UsageWho::RUSAGE_SELF)
+        .map(|usage| (usage.user_time().num_microseconds() + usage.system_time().num_microseconds()) as f64 / 1_000.0)
+        .unwrap_or(0.0)
+}
+
+/// Largest memory of this process so far, in bytes.
+#[must_use]
+pub fn max_rss_bytes() -> u64 {
+    use nix::sys::resource::{getrusage, UsageWho};
+    // Linux counts in KiB, macOS in bytes.
+    let unit = if cfg!(target_os = "macos") { 1 } else { 1024 };
+    getrusage(UsageWho::RUSAGE_SELF).map(|usage| u64::try_from(usage.max_rss()).unwrap_or(0) * unit).unwrap_or(0)
+}
