@@ -8,6 +8,7 @@ use anyhow::{bail, Context};
 use cluster_core::ceremony::CeremonyId;
 use cluster_core::certificate::Certificate;
 use cluster_core::encoding::to_hex;
+use cluster_core::registry::Registry;
 use cluster_core::request::Request;
 use cluster_crypto::ethereum::{personal_message_digest, WalletKey};
 use rand_core::OsRng;
@@ -26,6 +27,7 @@ pub(super) async fn until_ready(
     client: &ServiceClient,
     wallet: &WalletKey,
     request: &Request,
+    registry: Option<&dyn Registry>,
     out: &Path,
     patience: Duration,
 ) -> anyhow::Result<ExitCode> {
@@ -35,12 +37,13 @@ pub(super) async fn until_ready(
     let mut shown = String::new();
     loop {
         let path = format!("/v1/ceremonies/{ceremony_id}");
-        let status = match client.owner_call::<Value>(Method::GET, &path, None, Some(&token)).await {
-            Ok(ceremony) => word(&ceremony, "status"),
+        let ceremony = match client.owner_call::<Value>(Method::GET, &path, None, Some(&token)).await {
+            Ok(ceremony) => ceremony,
             // Not there yet, or the service is restarting: both pass.
-            Err(CallError::Refused { status: 404, .. } | CallError::Transient { .. }) => String::new(),
+            Err(CallError::Refused { status: 404, .. } | CallError::Transient { .. }) => Value::Null,
             Err(error) => return Err(error.into()),
         };
+        let status = word(&ceremony, "status");
         if status != shown && !status.is_empty() {
             println!("ceremony {}: {status}", ceremony_id.short());
             shown.clone_from(&status);
@@ -50,9 +53,8 @@ pub(super) async fn until_ready(
             "expired" => bail!("no operator began before the deadline; sign a new request"),
             "aborted" => bail!("the ceremony was aborted; GET {path} at the service names the culprits"),
             _ if Instant::now() >= give_up && status == "incomplete" => {
-                println!("some operators have not confirmed their shares yet; do not deposit before they have");
-                save(client, &token, ceremony_id, out).await?;
-                return Ok(ExitCode::FAILURE);
+                let missing = ceremony.get("missing_operators").map(Value::to_string).unwrap_or_default();
+                bail!("operators {missing} have not confirmed their shares; the deposit data follow when they have: run the same command again")
             }
             _ if Instant::now() >= give_up => {
                 bail!("the ceremony is not ready after {} s; it goes on, run the same command again to follow it", patience.as_secs())
@@ -60,18 +62,30 @@ pub(super) async fn until_ready(
             _ => tokio::time::sleep(POLL).await,
         }
     }
-    save(client, &token, ceremony_id, out).await?;
+    save(client, &token, ceremony_id, registry, out).await?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Certificate and deposit data, verified here before they are written: the service is not trusted.
-async fn save(client: &ServiceClient, token: &str, ceremony_id: CeremonyId, out: &Path) -> anyhow::Result<()> {
+///
+/// A request names operators by id alone. Only the registry says which keys are theirs: without it a lying service could
+/// have made up the whole committee.
+async fn save(
+    client: &ServiceClient,
+    token: &str,
+    ceremony_id: CeremonyId,
+    registry: Option<&dyn Registry>,
+    out: &Path,
+) -> anyhow::Result<()> {
     let path = format!("/v1/ceremonies/{ceremony_id}/certificate");
     let certificate: Certificate = client.owner_call(Method::GET, &path, None, Some(token)).await?;
     if certificate.ceremony_id != ceremony_id {
         bail!("the service sent the certificate of another ceremony, {}", certificate.ceremony_id);
     }
-    certificate.verify(None, &mut OsRng).context("the service sent a certificate that does not verify")?;
+    certificate.verify(registry, &mut OsRng).context("the service sent a certificate that does not verify")?;
+    if registry.is_none() {
+        println!("the operators' keys were not compared with a registry: before depositing, run `cluster-node verify` with --registry");
+    }
     std::fs::create_dir_all(out).with_context(|| format!("{} cannot be made", out.display()))?;
     let created_s = u64::try_from(OffsetDateTime::now_utc().unix_timestamp()).unwrap_or(0);
     let deposit_file = out.join(Certificate::deposit_data_file_name(created_s));

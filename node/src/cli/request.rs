@@ -107,13 +107,14 @@ pub(super) fn run(args: &RequestArgs) -> anyhow::Result<ExitCode> {
             }
         }
     };
-    check(&signed, registry.as_ref().map(|registry| registry as &dyn Registry), registry.as_ref().map(|r| r.network()))?;
+    let listed = registry.as_ref().map(|registry| registry as &dyn Registry);
+    check(&signed, listed, registry.as_ref().map(|registry| registry.network()))?;
     if args.dry_run {
         println!("{}", serde_json::to_string_pretty(&signed)?);
         return Ok(ExitCode::SUCCESS);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(submit(args, &signed, wallet.as_ref()))
+    runtime.block_on(submit(args, &signed, wallet.as_ref(), listed))
 }
 
 fn build(args: &RequestArgs, network: Network, wallet: Option<&WalletKey>) -> anyhow::Result<Request> {
@@ -161,7 +162,12 @@ fn refused(error: &RequestError) -> anyhow::Error {
     anyhow::anyhow!("{}: {error}", error.field())
 }
 
-async fn submit(args: &RequestArgs, signed: &SignedRequest, wallet: Option<&WalletKey>) -> anyhow::Result<ExitCode> {
+async fn submit(
+    args: &RequestArgs,
+    signed: &SignedRequest,
+    wallet: Option<&WalletKey>,
+    registry: Option<&dyn Registry>,
+) -> anyhow::Result<ExitCode> {
     let Some(base) = args.service.as_deref().or(args.gateway.as_deref()) else {
         bail!("give --service or --gateway to submit to, or --dry-run");
     };
@@ -176,7 +182,7 @@ async fn submit(args: &RequestArgs, signed: &SignedRequest, wallet: Option<&Wall
     match wallet {
         Some(wallet) if args.wait => {
             let patience = Duration::from_secs(args.timeout_s);
-            follow::until_ready(&client, wallet, &signed.request, &args.out, patience).await
+            follow::until_ready(&client, wallet, &signed.request, registry, &args.out, patience).await
         }
         _ => Ok(ExitCode::SUCCESS),
     }
