@@ -43,7 +43,8 @@ impl FromRequestParts<AppState> for LegacyOwner {
     }
 }
 
-fn authenticate(signature: &str, owner: &str, deadline: &str, now_s: u64) -> Result<LegacyOwner, LegacyError> {
+/// Checks the three headers. The signature counts until its deadline, at most a day ahead of `now_s` (Unix seconds).
+pub fn authenticate(signature: &str, owner: &str, deadline: &str, now_s: u64) -> Result<LegacyOwner, LegacyError> {
     let refuse = |why: &str| LegacyError::unauthorized(why);
     let address = parse_address(owner).ok_or_else(|| refuse("v-owner is not an address."))?;
     if deadline.is_empty() || deadline.len() > 12 || !deadline.bytes().all(|digit| digit.is_ascii_digit()) {
