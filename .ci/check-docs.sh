@@ -1,24 +1,16 @@
 #!/usr/bin/env bash
-# Documents name files and tests; both must exist.
+# Every file that the documentation names in `backticks`, or links to, exists.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+
+folders='(protocol|node|bootstrap|service|testnet|benches|fuzz|docs|vectors|\.ci)'
 failed=0
-
-# Files in ARCHITECTURE.md, by path.
-while read -r file; do
-  [ -e "$file" ] || { echo "ARCHITECTURE.md names $file, which does not exist" >&2; failed=1; }
-done < <(grep -oE '`[A-Za-z0-9_./-]+\.(rs|md|sh|sql|toml|json)`' ARCHITECTURE.md | tr -d '`' | sort -u)
-
-# Tests in docs/attacks.md, as file and function.
-while read -r file name; do
-  grep -qE "fn $name\b" "$file" 2>/dev/null || { echo "docs/attacks.md names the test $name in $file, which does not exist" >&2; failed=1; }
-done < <(sed -nE 's/^\| .* \| `([^`]+)` `([^`]+)` \|$/\1 \2/p' docs/attacks.md)
-
-# Relative links between documents.
-while IFS=: read -r document link; do
-  target="$(dirname "$document")/${link%%#*}"
-  [ -e "$target" ] || { echo "$document links to $link, which does not exist" >&2; failed=1; }
-done < <(git ls-files '*.md' | grep -v '^vectors/' | xargs grep -HoE '\]\([^)#:]+(#[^)]*)?\)' | sed -E 's/:\]\(([^)]*)\)$/:\1/')
-
-[ "$failed" = 0 ] && echo "documents: every file, test and link exists"
+for page in ARCHITECTURE.md README.md docs/*.md docs/*/*.md; do
+  while read -r file; do
+    [ -e "$file" ] || { echo "$page names $file, which does not exist" >&2; failed=1; }
+  done < <(grep -oE "\`$folders/[A-Za-z0-9_./-]+\`" "$page" | tr -d '`' | sort -u || true)
+  while read -r link; do
+    [ -e "$(dirname "$page")/$link" ] || { echo "$page links to $link, which does not exist" >&2; failed=1; }
+  done < <(grep -oE '\]\([A-Za-z0-9_./-]+(#[A-Za-z0-9_-]*)?\)' "$page" | sed -E 's/^\]\(//; s/(#.*)?\)$//' | sort -u || true)
+done
 exit "$failed"
