@@ -7,7 +7,7 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 
 use cluster_core::{
-    dkg::{CulpritKind, Step},
+    dkg::{Behaviour, CulpritKind, Step},
     simulation::{Faults, Partition},
 };
 use support::{assert_incomplete, assert_ready, calm, is_named, operator, run, seeds};
@@ -123,5 +123,54 @@ fn without_a_quorum_the_ceremony_aborts_and_names_who_is_missing() {
         let report = simulation.nodes()[&id].abort.as_ref().expect("an abort");
         let named: Vec<_> = report.culprits.iter().map(|culprit| culprit.operator_id).collect();
         assert_eq!(named, [operator(1), operator(2)], "{report:?}");
+    }
+}
+
+#[test]
+fn an_operator_that_comes_late_does_not_wait_for_one_that_never_comes() {
+    for seed in seeds(4) {
+        let away = BTreeMap::from([(operator(3), 800_000)]);
+        let crashes = vec![(operator(6), Step::Verdicts, None)];
+        let simulation = run(7, 1, Faults { away, crashes, ..calm() }, seed);
+        let others: Vec<_> = [1, 2, 3, 4, 5, 7].into_iter().map(operator).collect();
+        assert_incomplete(&simulation, &others, &[operator(6)]);
+    }
+}
+
+#[test]
+fn a_journal_that_ends_before_the_shares_makes_them_again_before_the_receipt() {
+    // With two partitions the messages that lead to the shares arrive together, with sends between journal and shares.
+    for seed in seeds(20).chain([193]) {
+        let sides = [BTreeSet::from([operator(1), operator(2), operator(4)]), BTreeSet::from([operator(4)])];
+        let partitions = sides.into_iter().zip([290, 105]);
+        let partitions = partitions.map(|(side, from_ms)| Partition { from_ms, until_ms: 6_000, side }).collect();
+        let faults = Faults {
+            min_latency_ms: 19,
+            max_latency_ms: 19,
+            loss_permille: 250,
+            duplicate_permille: 300,
+            partitions,
+            crashes: vec![(operator(3), Step::Store, Some(1_246))],
+            ..Faults::default()
+        };
+        // `run` compares every stored share with the certificate.
+        let simulation = run(4, 1, faults, seed);
+        assert!(simulation.nodes().values().all(|node| node.outcome.is_some()), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_liar_does_not_use_up_the_views_while_an_honest_operator_is_cut_off() {
+    for behaviour in [Behaviour::UndecryptableShare, Behaviour::EquivocatingCommitments] {
+        for seed in seeds(10) {
+            let partitions = vec![Partition { from_ms: 24, until_ms: 15_000, side: BTreeSet::from([operator(1)]) }];
+            let byzantine = BTreeMap::from([(operator(3), behaviour)]);
+            let faults = Faults { loss_permille: 50, partitions, byzantine, max_latency_ms: 200, ..calm() };
+            let simulation = run(4, 1, faults, seed);
+            for id in simulation.honest() {
+                let node = &simulation.nodes()[&id];
+                assert!(node.outcome.is_some(), "seed {seed}, {behaviour}, operator {id}: {:?}", node.abort);
+            }
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use cluster_crypto::{identity, polynomial::SecretVector, Secret, SecretSeed, ShareIndex};
+use cluster_crypto::{bls, identity, polynomial::SecretVector, Secret, SecretSeed, ShareIndex};
 use thiserror::Error;
 
 use super::{
@@ -17,7 +17,7 @@ use super::{
     dealing::{Dealer, Held},
     evidence::{Culprit, CulpritKind},
     keys::{Keys, Rebuilt, Summed},
-    message::{Accusation, Body, DealingRef, Message, Signed},
+    message::{Accusation, Body, DealingRef, Message, Qualified, Signed},
     output::{AbortReport, Output, Record, Timing},
     signing::Signing,
     Step,
@@ -158,6 +158,7 @@ impl Machine {
         let mut machine =
             Self::new(Context::new(request), me, identity, seed, timing, then).ok_or(RestoreError::NotInCommittee)?;
         machine.begin(then);
+        let mut on_disk = None;
         for (position, record) in records {
             match record {
                 Record::Started { .. } => return Err(RestoreError::Unreadable { position }),
@@ -169,10 +170,10 @@ impl Machine {
                         machine.on_message(now, from, message);
                 }
                 Record::Deadline { now } => machine.on_deadline(now),
-                Record::Shares(_) => {}
+                Record::Shares(shares) => on_disk = Some((shares.qualified, shares.validators)),
             }
         }
-        machine.resume(now);
+        machine.resume(now, on_disk.as_ref());
         Ok(machine)
     }
 
@@ -247,9 +248,14 @@ impl Machine {
     }
 
     /// DKG 9.5: after a restart, results are reported again and peers get this operator's messages once more.
-    fn resume(&mut self, now: Time) {
+    fn resume(&mut self, now: Time, on_disk: Option<&(Qualified, Vec<bls::PublicKey>)>) {
         self.outputs.clear();
         self.answered.clear();
+        // DKG 5.2: the journal may end between what led to the shares and the shares. The receipt must not leave first.
+        let keys = self.keys.as_ref().filter(|_| self.stored.is_some());
+        if keys.is_some_and(|keys| on_disk.is_none_or(|held| held.0 != keys.qualified || held.1 != keys.group)) {
+            self.outputs.push_back(Output::Persist(Record::Shares(self.stored_shares())));
+        }
         if now > self.ends && self.certificate.is_none() {
             self.passive = true;
             self.halted = false;
@@ -303,8 +309,14 @@ impl Machine {
         if self.halted || self.step == Step::Done {
             return None;
         }
-        let step = (!self.overdue && !self.passive).then(|| self.step_deadline());
+        let step = (!self.overdue && self.may_be_overdue()).then(|| self.step_deadline());
         Some([Some(self.ends), Some(self.retry.next), step].into_iter().flatten().min().unwrap_or(self.ends))
+    }
+
+    /// DKG 7.5: an operator that comes after everybody else decides nothing, so that no step of it can be late; but its
+    /// certificate must not wait for ever for others that are away.
+    fn may_be_overdue(&self) -> bool {
+        !self.passive || self.step == Step::Certify
     }
 
     fn step_deadline(&self) -> Time {
@@ -326,7 +338,7 @@ impl Machine {
             self.abort("the ceremony did not end in time");
             return;
         }
-        if !self.overdue && !self.passive && now >= self.step_deadline() {
+        if !self.overdue && self.may_be_overdue() && now >= self.step_deadline() {
             self.outputs.push_back(Output::Persist(Record::Deadline { now }));
             self.overdue = true;
             self.advance(now);

@@ -118,7 +118,7 @@ impl Machine {
         }
     }
 
-    fn stored_shares(&self) -> StoredShares {
+    pub(super) fn stored_shares(&self) -> StoredShares {
         let (validators, share_pubkeys, shares, qualified) = self.keys.as_ref().map_or_else(
             || (Vec::new(), Vec::new(), SecretVector::zero(0), Qualified::new()),
             |keys| {

@@ -13,6 +13,9 @@ use super::{
 };
 use crate::{committee::OperatorId, machine::Time};
 
+/// Views that are left as soon as all votes are in without a quorum: each excludes another liar of a committee of 13.
+const QUICK_VIEWS: u32 = 5;
+
 impl Machine {
     // DKG 4.1 to 4.5: one vote in every view, for the lock or for all dealings that are right.
     pub(super) fn vote(&mut self) -> bool {
@@ -97,6 +100,9 @@ impl Machine {
             }
             // Votes differ while dealings are on their way: the next view waits for them.
             _ if !self.is_overdue() && !self.wanted().is_empty() => self.catch_up(now),
+            // DKG 4.9: complaints are settled by now. Who still votes apart lies, while an honest voter is cut off: the
+            // views must last until it is back.
+            _ if !self.is_overdue() && view >= QUICK_VIEWS => self.catch_up(now),
             _ => {
                 self.next_view(now, view + 1);
                 true
