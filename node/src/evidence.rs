@@ -1,8 +1,8 @@
 //! `evidence-*.json`: what an operator can prove against others, for anybody to check offline.
 
+use cluster_core::certificate::Transcript;
 use cluster_core::committee::OperatorId;
 use cluster_core::dkg::{Context, Culprit, CulpritKind};
-use cluster_core::certificate::Transcript;
 use cluster_core::network::Network;
 use cluster_core::registry::{BootstrapEntry, GatewayEntry, OperatorEntry, Registry};
 use cluster_core::request::{CheckedRequest, RequestRules, SignedRequest};
@@ -102,7 +102,10 @@ impl EvidenceFile {
             let evidence = culprit.evidence.as_ref().ok_or_else(|| unproven("there is no evidence".into()))?;
             let guilty = evidence.judge(&context, transcript, rng).map_err(|error| unproven(error.to_string()))?;
             if guilty != culprit.operator_id {
-                return Err(unproven(format!("the evidence proves operator {guilty} guilty, not {}", culprit.operator_id)));
+                return Err(unproven(format!(
+                    "the evidence proves operator {guilty} guilty, not {}",
+                    culprit.operator_id
+                )));
             }
             proven.push((guilty, culprit.kind));
         }

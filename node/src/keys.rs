@@ -91,10 +91,7 @@ pub enum KeyError {
 pub fn load_identity(config: &IdentityConfig) -> Result<identity::SecretKey, KeyError> {
     let secret = open_keystore(&config.key_file, &config.password_file)?;
     let not_a_key = |reason: String| KeyError::NotAKey { path: config.key_file.clone(), reason };
-    let key = secret
-        .secret
-        .expose(identity::SecretKey::from_bytes)
-        .map_err(|error| not_a_key(error.to_string()))?;
+    let key = secret.secret.expose(identity::SecretKey::from_bytes).map_err(|error| not_a_key(error.to_string()))?;
     let found = key.public_key().to_string();
     if secret.public_key != found.trim_start_matches("0x") {
         return Err(KeyError::OtherPublicKey { path: config.key_file.clone(), named: secret.public_key, found });
@@ -126,13 +123,26 @@ pub fn load_wallet(key_file: &Path, password_file: Option<&Path>) -> Result<Wall
 }
 
 /// Writes a new encrypted key file; an existing file is never overwritten.
-pub fn write_identity(key_file: &Path, password: &Secret<String>, key: &identity::SecretKey, description: &str) -> Result<(), KeyError> {
+pub fn write_identity(
+    key_file: &Path,
+    password: &Secret<String>,
+    key: &identity::SecretKey,
+    description: &str,
+) -> Result<(), KeyError> {
     let public_key = key.public_key().to_string();
     let keystore = key
         .to_bytes()
         .expose(|secret| {
             password.expose(|password| {
-                Keystore::encrypt(secret, password, Kdf::Scrypt, public_key.trim_start_matches("0x"), description, "", &mut OsRng)
+                Keystore::encrypt(
+                    secret,
+                    password,
+                    Kdf::Scrypt,
+                    public_key.trim_start_matches("0x"),
+                    description,
+                    "",
+                    &mut OsRng,
+                )
             })
         })
         .map_err(|error| KeyError::Keystore { path: key_file.to_owned(), error })?;

@@ -115,7 +115,8 @@ pub async fn start(config: OperatorConfig, hooks: Hooks) -> Result<RunningOperat
     let key_config = config.identity.clone();
     // The key derivation takes most of a second.
     let identity = run_blocking(move || keys::load_identity(&key_config)).await?;
-    let loaded = Loaded { identity, network: registry.network(), registry: registry.clone(), reloadable: Some(registry) };
+    let loaded =
+        Loaded { identity, network: registry.network(), registry: registry.clone(), reloadable: Some(registry) };
     start_with(config, loaded, hooks).await
 }
 
@@ -123,10 +124,9 @@ pub async fn start(config: OperatorConfig, hooks: Hooks) -> Result<RunningOperat
 pub async fn start_with(config: OperatorConfig, loaded: Loaded, hooks: Hooks) -> Result<RunningOperator, NodeError> {
     let public_key = loaded.identity.public_key();
     let entry = loaded.registry.operators().into_iter().find(|entry| entry.public_key == public_key);
-    let me = entry.map(|entry| entry.id).ok_or_else(|| NodeError::NotAnOperator {
-        public_key,
-        registry: config.registry_file.display().to_string(),
-    })?;
+    let me = entry
+        .map(|entry| entry.id)
+        .ok_or_else(|| NodeError::NotAnOperator { public_key, registry: config.registry_file.display().to_string() })?;
     let (data_dir, identity) = (config.data_dir.clone(), loaded.identity.clone());
     let store = run_blocking(move || Store::open(&data_dir, &identity).map(Arc::new)).await?;
 
@@ -167,7 +167,15 @@ pub async fn start_with(config: OperatorConfig, loaded: Loaded, hooks: Hooks) ->
     };
     let resumed = ceremonies.clone();
     run_blocking(move || resumed.restore()).await?;
-    let answers = answers::Answers::new(me, ceremonies.clone(), client.clone(), Arc::clone(&store), metrics.clone(), stop.clone(), tasks.clone());
+    let answers = answers::Answers::new(
+        me,
+        ceremonies.clone(),
+        client.clone(),
+        Arc::clone(&store),
+        metrics.clone(),
+        stop.clone(),
+        tasks.clone(),
+    );
     tasks.spawn(answers.run(events));
     readiness.set(true);
     tracing::info!(operator_id = me.0, peer_id = %client.local_peer_id(), network = %loaded.network, "operator {me} is running");
@@ -295,8 +303,13 @@ impl RunningOperator {
 }
 
 /// The mesh's configuration from a role's.
-pub(crate) fn network_config(loaded: &Loaded, role: Role, mesh: &crate::config::MeshConfig) -> Result<NetworkConfig, ConfigError> {
-    let mut config = NetworkConfig::new(loaded.identity.clone(), role, loaded.network.chain_id(), loaded.registry.clone());
+pub(crate) fn network_config(
+    loaded: &Loaded,
+    role: Role,
+    mesh: &crate::config::MeshConfig,
+) -> Result<NetworkConfig, ConfigError> {
+    let mut config =
+        NetworkConfig::new(loaded.identity.clone(), role, loaded.network.chain_id(), loaded.registry.clone());
     config.listen = addresses("mesh.listen", &mesh.listen)?;
     config.external = addresses("mesh.external_addresses", &mesh.external_addresses)?;
     config.bootstrap = addresses("mesh.bootstrap", &mesh.bootstrap)?;
@@ -306,7 +319,8 @@ pub(crate) fn network_config(loaded: &Loaded, role: Role, mesh: &crate::config::
 
 fn addresses(field: &'static str, texts: &[String]) -> Result<Vec<Multiaddr>, ConfigError> {
     let parse = |text: &String| {
-        text.parse().map_err(|error| ConfigError::Value { field, reason: format!("`{text}` is not a multiaddress: {error}") })
+        text.parse()
+            .map_err(|error| ConfigError::Value { field, reason: format!("`{text}` is not a multiaddress: {error}") })
     };
     texts.iter().map(parse).collect()
 }

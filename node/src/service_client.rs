@@ -132,12 +132,18 @@ impl ServiceClient {
         token: Option<&str>,
     ) -> Result<T, CallError> {
         let body = body.map(|body| self.body_of(&body)).transpose()?;
-        let headers: Vec<(&str, String)> = token.map(|token| ("authorization", format!("Bearer {token}"))).into_iter().collect();
+        let headers: Vec<(&str, String)> =
+            token.map(|token| ("authorization", format!("Bearer {token}"))).into_iter().collect();
         self.call(method, path, body, &headers, Duration::ZERO).await
     }
 
     /// `GET /v1/gateway/requests`: waits up to `wait` for requests after the cursor.
-    pub async fn poll_requests(&self, key: &identity::SecretKey, after: Option<&str>, wait: Duration) -> Result<PolledRequests, CallError> {
+    pub async fn poll_requests(
+        &self,
+        key: &identity::SecretKey,
+        after: Option<&str>,
+        wait: Duration,
+    ) -> Result<PolledRequests, CallError> {
         let wait_ms = wait.as_millis();
         let path = match after {
             Some(after) => format!("/v1/gateway/requests?after={}&wait_ms={wait_ms}", percent_encoded(after)),
@@ -154,12 +160,23 @@ impl ServiceClient {
     }
 
     /// `POST /v1/gateway/ceremonies/{ceremony_id}/progress`.
-    pub async fn progress(&self, key: &identity::SecretKey, ceremony_id: CeremonyId, report: &ProgressReport) -> Result<(), CallError> {
+    pub async fn progress(
+        &self,
+        key: &identity::SecretKey,
+        ceremony_id: CeremonyId,
+        report: &ProgressReport,
+    ) -> Result<(), CallError> {
         let path = format!("/v1/gateway/ceremonies/{ceremony_id}/progress");
         self.signed(key, Method::POST, &path, self.body_of(report)?).await
     }
 
-    async fn signed(&self, key: &identity::SecretKey, method: Method, path: &str, body: Vec<u8>) -> Result<(), CallError> {
+    async fn signed(
+        &self,
+        key: &identity::SecretKey,
+        method: Method,
+        path: &str,
+        body: Vec<u8>,
+    ) -> Result<(), CallError> {
         let headers = signed_headers(key, &method, path, &body, now_ms());
         let response = self.send(method, path, Some(body), &headers, Duration::ZERO).await?;
         self.checked(response).await.map(|_| ())
@@ -175,7 +192,8 @@ impl ServiceClient {
     ) -> Result<T, CallError> {
         let response = self.send(method, path, body, headers, wait).await?;
         let bytes = self.checked(response).await?;
-        serde_json::from_slice(&bytes).map_err(|error| self.transient(format!("its answer to {path} is not understood: {error}")))
+        serde_json::from_slice(&bytes)
+            .map_err(|error| self.transient(format!("its answer to {path} is not understood: {error}")))
     }
 
     async fn send(
@@ -228,7 +246,8 @@ impl ServiceClient {
     }
 
     fn body_of<T: Serialize>(&self, value: &T) -> Result<Vec<u8>, CallError> {
-        serde_json::to_vec(value).map_err(|error| self.transient(format!("the call cannot be written as JSON: {error}")))
+        serde_json::to_vec(value)
+            .map_err(|error| self.transient(format!("the call cannot be written as JSON: {error}")))
     }
 
     fn transient(&self, reason: String) -> CallError {
@@ -238,7 +257,13 @@ impl ServiceClient {
 
 /// The headers with which a gateway signs a call: method, path with query, time and body are all bound.
 #[must_use]
-pub fn signed_headers(key: &identity::SecretKey, method: &Method, path: &str, body: &[u8], timestamp_ms: u64) -> Vec<(&'static str, String)> {
+pub fn signed_headers(
+    key: &identity::SecretKey,
+    method: &Method,
+    path: &str,
+    body: &[u8],
+    timestamp_ms: u64,
+) -> Vec<(&'static str, String)> {
     let body_digest: [u8; 32] = Sha256::digest(body).into();
     let digest = TaggedHash::new("cluster-node/http/1")
         .bytes(method.as_str().as_bytes())

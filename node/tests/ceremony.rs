@@ -26,7 +26,10 @@ async fn start_all(world: &World, absent: &[OperatorId]) -> BTreeMap<OperatorId,
 }
 
 fn logs() {
-    let _ = tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_default_env()).with_test_writer().try_init();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_test_writer()
+        .try_init();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -67,7 +70,10 @@ fn verify_names_what_is_tampered(certificate: &Certificate) {
         (output.status.success(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
     };
     let (ok, shown) = run(&original, &deposits);
-    assert!(ok && shown.contains("all 4 valid") && shown.contains("deposit_data-1.json equal the certificate"), "{shown}");
+    assert!(
+        ok && shown.contains("all 4 valid") && shown.contains("deposit_data-1.json equal the certificate"),
+        "{shown}"
+    );
     for pointer in [
         "/ceremony_id",
         "/transcript/request/request/validator_count",
@@ -122,7 +128,9 @@ async fn an_operator_killed_in_any_step_resumes_and_attests() {
         operators.insert(victim, revived);
         world.introduce(&operators, &gateway).await;
         let certificate = certificate_with(&gateway, ceremony_id, 4, Duration::from_secs(60)).await;
-        certificate.verify(Some(world.registry.as_ref()), &mut OsRng).unwrap_or_else(|error| panic!("step {step}: {error}"));
+        certificate
+            .verify(Some(world.registry.as_ref()), &mut OsRng)
+            .unwrap_or_else(|error| panic!("step {step}: {error}"));
         operators.remove(&victim).unwrap().kill().await;
     }
     gateway.shutdown().await;
@@ -195,7 +203,13 @@ async fn requests_over_the_gateways_http_are_refused_with_field_and_reason() {
         ("expired", resigned(&|r| r.deadline = 1), 422, "deadline", "passed"),
         ("another chain", resigned(&|r| r.chain_id = 1), 422, "chain_id", "560048"),
         ("a changed field", tampered, 422, "signature", "owner"),
-        ("a zero withdrawal address", resigned(&|r| r.withdrawal_address = Default::default()), 422, "withdrawal_address", "lost"),
+        (
+            "a zero withdrawal address",
+            resigned(&|r| r.withdrawal_address = Default::default()),
+            422,
+            "withdrawal_address",
+            "lost",
+        ),
     ];
     for (name, body, status, field, words) in cases {
         let (found, problem) = post(body).await;
@@ -208,7 +222,11 @@ async fn requests_over_the_gateways_http_are_refused_with_field_and_reason() {
     assert_eq!((status, problem["field"].as_str()), (409, Some("nonce")), "{problem}");
     assert_eq!(problem["ceremony_id"], accepted["ceremony_id"]);
     let (status, problem) = post(resigned(&|r| r.validator_count = 2)).await;
-    assert_eq!((status, problem["field"].as_str()), (409, Some("nonce")), "another request under a used nonce: {problem}");
+    assert_eq!(
+        (status, problem["field"].as_str()),
+        (409, Some("nonce")),
+        "another request under a used nonce: {problem}"
+    );
     let (status, _) = post("{".into()).await;
     assert_eq!(status, 400);
     gateway.shutdown().await;

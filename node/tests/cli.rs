@@ -49,7 +49,8 @@ fn prepared() -> World {
 #[test]
 fn keygen_writes_private_files_that_an_operator_accepts_and_never_overwrites() {
     let dir = tempfile::tempdir().unwrap();
-    let made = node(dir.path(), &["keygen", "--operator-id", "7", "--name", "seven", "--address", "/ip4/127.0.0.1/tcp/1"]);
+    let made =
+        node(dir.path(), &["keygen", "--operator-id", "7", "--name", "seven", "--address", "/ip4/127.0.0.1/tcp/1"]);
     assert!(made.ok, "{}", made.err);
     for file in ["key.json", "password.txt"] {
         let mode = std::fs::metadata(dir.path().join(file)).unwrap().permissions().mode() & 0o777;
@@ -85,7 +86,22 @@ fn keygen_writes_private_files_that_an_operator_accepts_and_never_overwrites() {
 fn request_signs_what_the_operators_accept_and_shows_the_typed_data() {
     let world = prepared();
     let cluster = world.gateway_key.public_key().to_string();
-    let args = ["request", "--registry", "registry.toml", "--owner-key-file", "owner.key", "--cluster-pubkey", &cluster, "--operators", "1,2,3,4", "--validators", "3", "--withdrawal-address", "lido", "--dry-run"];
+    let args = [
+        "request",
+        "--registry",
+        "registry.toml",
+        "--owner-key-file",
+        "owner.key",
+        "--cluster-pubkey",
+        &cluster,
+        "--operators",
+        "1,2,3,4",
+        "--validators",
+        "3",
+        "--withdrawal-address",
+        "lido",
+        "--dry-run",
+    ];
     let run = node(world.dir.path(), &args);
     assert!(run.ok, "{}", run.err);
     let mut documents = serde_json::Deserializer::from_str(&run.out).into_iter::<serde_json::Value>();
@@ -119,7 +135,15 @@ fn bad_requests_are_refused_with_field_and_reason_before_anything_is_sent() {
     ];
     for (name, changed, field, words) in cases {
         let defaults = [("--operators", "1,2,3,4"), ("--validators", "1"), ("--withdrawal-address", "lido")];
-        let mut args = vec!["request", "--registry", "registry.toml", "--owner-key-file", "owner.key", "--cluster-pubkey", &cluster];
+        let mut args = vec![
+            "request",
+            "--registry",
+            "registry.toml",
+            "--owner-key-file",
+            "owner.key",
+            "--cluster-pubkey",
+            &cluster,
+        ];
         for (flag, value) in defaults.iter().filter(|(flag, _)| changed[0] != *flag) {
             args.extend([*flag, *value]);
         }
@@ -150,7 +174,10 @@ fn preflight_says_who_is_not_reachable_and_what_to_do() {
     let secret = cluster_crypto::Secret::new("password".to_owned());
     let identity = &world.keys[&cluster_core::committee::OperatorId(1)];
     cluster_node::keys::write_identity(&key, &secret, identity, "test").unwrap();
-    let run = node(world.dir.path(), &["preflight", "--operators", "1,2,3,4", "--timeout-s", "1", "--listen", "/ip4/127.0.0.1/tcp/0"]);
+    let run = node(
+        world.dir.path(),
+        &["preflight", "--operators", "1,2,3,4", "--timeout-s", "1", "--listen", "/ip4/127.0.0.1/tcp/0"],
+    );
     assert!(!run.ok, "{}", run.out);
     assert!(run.out.contains("operator 2: not reachable"), "{}{}", run.out, run.err);
     assert!(run.out.contains("3 of 3 operators are not fit"), "{}", run.out);

@@ -25,10 +25,16 @@ fn fields(prefix: &str, table: &toml::Table, into: &mut Vec<String>) {
 #[test]
 fn examples_document_every_field_with_its_default() {
     let operator = file(OPERATOR_EXAMPLE);
-    assert_eq!(load::<OperatorConfig>(Some(operator.path()), &Overrides::default()).unwrap(), OperatorConfig::default());
+    assert_eq!(
+        load::<OperatorConfig>(Some(operator.path()), &Overrides::default()).unwrap(),
+        OperatorConfig::default()
+    );
     let gateway = file(GATEWAY_EXAMPLE);
     assert_eq!(load::<GatewayConfig>(Some(gateway.path()), &Overrides::default()).unwrap(), GatewayConfig::default());
-    let defaults = [toml::Table::try_from(OperatorConfig::default()).unwrap(), toml::Table::try_from(GatewayConfig::default()).unwrap()];
+    let defaults = [
+        toml::Table::try_from(OperatorConfig::default()).unwrap(),
+        toml::Table::try_from(GatewayConfig::default()).unwrap(),
+    ];
     for (example, defaults) in [OPERATOR_EXAMPLE, GATEWAY_EXAMPLE].into_iter().zip(&defaults) {
         let (mut written, mut existing) = (Vec::new(), Vec::new());
         fields("", &example.parse().unwrap(), &mut written);
@@ -63,12 +69,16 @@ fn flags_override_the_environment_which_overrides_the_file() {
     assert!(refusal(config, &env, &["--registry", "/from-flag"]).contains("/from-flag"));
     let env = [("CLUSTER_NODE_MESH__LISTEN", "[\"nonsense\"]")];
     assert!(refusal("", &env, &[]).contains("`mesh.listen` is wrong: `nonsense`"));
-    assert!(refusal("", &[], &["--set", "ceremony.max_validators=1001"]).contains("`ceremony.max_validators` is wrong: 1001 is not between 1 and 1000"));
+    assert!(refusal("", &[], &["--set", "ceremony.max_validators=1001"])
+        .contains("`ceremony.max_validators` is wrong: 1001 is not between 1 and 1000"));
 }
 
 #[test]
 fn unknown_fields_and_wrong_types_are_refused_by_name_and_place() {
-    let cases: [(&str, &[(&str, &str)], &[&str], &[&str]); 6] = [
+    // File, environment, flags, words of the refusal.
+    type Case =
+        (&'static str, &'static [(&'static str, &'static str)], &'static [&'static str], &'static [&'static str]);
+    let cases: [Case; 6] = [
         ("data_dri = \"x\"", &[], &[], &["no field `data_dri`", "FILE"]),
         ("[mesh]\nlisen = []", &[], &[], &["no field `mesh.lisen`", "FILE"]),
         ("", &[("CLUSTER_NODE_MESH__LISEN", "[]")], &[], &["no field `mesh.lisen`", "the environment"]),

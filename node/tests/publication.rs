@@ -39,7 +39,10 @@ struct Inner {
 
 impl Service {
     async fn start(&self) -> String {
-        let app = Router::new().fallback(answer).with_state(self.clone()).layer(axum::extract::DefaultBodyLimit::max(1 << 24));
+        let app = Router::new()
+            .fallback(answer)
+            .with_state(self.clone())
+            .layer(axum::extract::DefaultBodyLimit::max(1 << 24));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });

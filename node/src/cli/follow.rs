@@ -57,7 +57,10 @@ pub(super) async fn until_ready(
                 bail!("operators {missing} have not confirmed their shares; the deposit data follow when they have: run the same command again")
             }
             _ if Instant::now() >= give_up => {
-                bail!("the ceremony is not ready after {} s; it goes on, run the same command again to follow it", patience.as_secs())
+                bail!(
+                    "the ceremony is not ready after {} s; it goes on, run the same command again to follow it",
+                    patience.as_secs()
+                )
             }
             _ => tokio::time::sleep(POLL).await,
         }
@@ -102,7 +105,8 @@ async fn log_in(client: &ServiceClient, wallet: &WalletKey, chain_id: u64) -> an
     let answer: Value = client.owner_call(Method::POST, "/v1/auth/nonce", Some(json!({})), None).await?;
     let nonce = word(&answer, "nonce");
     let base = client.base();
-    let origins: Vec<&str> = answer.get("origins").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    let origins: Vec<&str> =
+        answer.get("origins").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
     // The wallet signs for the site that was asked for, never for the one that the site names: that is what stops one
     // service from logging in at another.
     if !origins.is_empty() && !origins.contains(&base) {
@@ -117,7 +121,8 @@ async fn log_in(client: &ServiceClient, wallet: &WalletKey, chain_id: u64) -> an
     );
     let signature = to_hex(&wallet.sign_digest(&personal_message_digest(message.as_bytes())).to_bytes());
     let body = json!({ "message": message, "signature": signature });
-    let session: Value = client.owner_call(Method::POST, "/v1/auth/login", Some(body), None).await.context("login refused")?;
+    let session: Value =
+        client.owner_call(Method::POST, "/v1/auth/login", Some(body), None).await.context("login refused")?;
     let token = word(&session, "token");
     if token.is_empty() {
         bail!("the service answered the login without a token");

@@ -72,7 +72,9 @@ fn registry_entry(args: &KeygenArgs, public_key: &identity::PublicKey) -> String
             "[[operators]]\nid = {}\nname = {name}\npublic_key = \"{public_key}\"\naddresses = {addresses}\n",
             args.operator_id
         ),
-        KeyRole::Gateway => format!("[[gateways]]\nname = {name}\npublic_key = \"{public_key}\"\naddresses = {addresses}\n"),
+        KeyRole::Gateway => {
+            format!("[[gateways]]\nname = {name}\npublic_key = \"{public_key}\"\naddresses = {addresses}\n")
+        }
         KeyRole::Bootstrap => format!("[[bootstraps]]\npublic_key = \"{public_key}\"\naddresses = {addresses}\n"),
     }
 }

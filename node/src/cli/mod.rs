@@ -140,10 +140,13 @@ pub fn main() -> ExitCode {
         Command::Request(args) => request::run(&args),
         Command::Preflight(args) => preflight::run(&args),
         Command::Config(args) => {
-            print!("{}", match args.role {
-                Role::Operator => config::OPERATOR_EXAMPLE,
-                Role::Gateway => config::GATEWAY_EXAMPLE,
-            });
+            print!(
+                "{}",
+                match args.role {
+                    Role::Operator => config::OPERATOR_EXAMPLE,
+                    Role::Gateway => config::GATEWAY_EXAMPLE,
+                }
+            );
             Ok(ExitCode::SUCCESS)
         }
     };

@@ -65,18 +65,27 @@ pub(super) fn run(args: &PreflightArgs) -> anyhow::Result<ExitCode> {
         bail!("operators: operator {unknown} is not in {}", config.registry_file.display());
     }
     let identity = keys::load_identity(&config.identity)?;
-    let loaded = Loaded { identity, network: registry.network(), registry: registry.clone(), reloadable: Some(registry) };
+    let loaded =
+        Loaded { identity, network: registry.network(), registry: registry.clone(), reloadable: Some(registry) };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let findings = runtime.block_on(ask_all(&config, &loaded, &args.operators, Duration::from_secs(args.timeout_s)))?;
     Ok(print_table(&findings))
 }
 
-async fn ask_all(config: &OperatorConfig, loaded: &Loaded, operators: &[OperatorId], patience: Duration) -> anyhow::Result<Vec<Finding>> {
+async fn ask_all(
+    config: &OperatorConfig,
+    loaded: &Loaded,
+    operators: &[OperatorId],
+    patience: Duration,
+) -> anyhow::Result<Vec<Finding>> {
     let public_key = loaded.identity.public_key();
     let own = loaded.registry.operators().into_iter().find(|entry| entry.public_key == public_key);
     let is_gateway = loaded.registry.gateways().iter().any(|entry| entry.public_key == public_key);
     if own.is_none() && !is_gateway {
-        bail!("the key {public_key} is neither an operator's nor a gateway's in {}; peers would refuse it", config.registry_file.display());
+        bail!(
+            "the key {public_key} is neither an operator's nor a gateway's in {}; peers would refuse it",
+            config.registry_file.display()
+        );
     }
     let role = if own.is_some() { Role::Operator } else { Role::Gateway };
     let mut network = network_config(loaded, role, &config.mesh)?;
@@ -84,7 +93,8 @@ async fn ask_all(config: &OperatorConfig, loaded: &Loaded, operators: &[Operator
     let (client, mut events) = Network::start(network).await?;
     // Nothing is answered here; whoever asks is told so by the dropped responder and asks the real node.
     let drain = tokio::spawn(async move { while events.next().await.is_some() {} });
-    let others: Vec<OperatorId> = operators.iter().copied().filter(|id| own.as_ref().map(|entry| entry.id) != Some(*id)).collect();
+    let others: Vec<OperatorId> =
+        operators.iter().copied().filter(|id| own.as_ref().map(|entry| entry.id) != Some(*id)).collect();
     client.keep(others.iter().filter_map(|id| client.peer_of(*id)).collect()).await;
     let findings = join_all(others.iter().map(|id| ask(&client, loaded, *id, patience))).await;
     client.shutdown().await;
@@ -105,7 +115,8 @@ async fn ask(client: &Client, loaded: &Loaded, operator: OperatorId, patience: D
                     Err(error) => Err(format!("connected, but no answer: {error}")),
                 }
             } else {
-                Err("not reachable; its node is down, its port is closed, or its registered addresses are old".to_owned())
+                Err("not reachable; its node is down, its port is closed, or its registered addresses are old"
+                    .to_owned())
             }
         }
     };
@@ -133,7 +144,10 @@ fn judge(client: &Client, info: Info, asked_at_ms: u64, round_trip: Duration) ->
 }
 
 fn print_table(findings: &[Finding]) -> ExitCode {
-    println!("{:<9} {:<20} {:<9} {:<10} {:>8} {:>9} {:>5}  capabilities", "operator", "name", "state", "version", "rtt ms", "clock ms", "open");
+    println!(
+        "{:<9} {:<20} {:<9} {:<10} {:>8} {:>9} {:>5}  capabilities",
+        "operator", "name", "state", "version", "rtt ms", "clock ms", "open"
+    );
     let mut unfit = HashSet::new();
     for finding in findings {
         let (id, name) = (finding.operator, &finding.name);
@@ -161,7 +175,9 @@ fn print_table(findings: &[Finding]) -> ExitCode {
     }
     for finding in findings {
         match &finding.answer {
-            Ok(answer) => answer.problems.iter().for_each(|problem| println!("operator {}: {problem}", finding.operator)),
+            Ok(answer) => {
+                answer.problems.iter().for_each(|problem| println!("operator {}: {problem}", finding.operator))
+            }
             Err(problem) => println!("operator {}: {problem}", finding.operator),
         }
     }
@@ -169,7 +185,11 @@ fn print_table(findings: &[Finding]) -> ExitCode {
         println!("all {} operators are fit for a ceremony", findings.len());
         return ExitCode::SUCCESS;
     }
-    println!("{} of {} operators are not fit; a ceremony now would stay incomplete or fail", unfit.len(), findings.len());
+    println!(
+        "{} of {} operators are not fit; a ceremony now would stay incomplete or fail",
+        unfit.len(),
+        findings.len()
+    );
     ExitCode::FAILURE
 }
 

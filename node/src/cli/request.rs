@@ -10,7 +10,9 @@ use cluster_core::committee::OperatorId;
 use cluster_core::eip712::typed_data_json;
 use cluster_core::network::Network;
 use cluster_core::registry::Registry;
-use cluster_core::request::{Request, RequestError, RequestRules, SignedRequest, DEPOSIT_AMOUNT_GWEI, MAX_REQUEST_BYTES};
+use cluster_core::request::{
+    Request, RequestError, RequestRules, SignedRequest, DEPOSIT_AMOUNT_GWEI, MAX_REQUEST_BYTES,
+};
 use cluster_crypto::ethereum::{Address, WalletKey};
 use cluster_crypto::identity;
 
@@ -125,7 +127,9 @@ fn build(args: &RequestArgs, network: Network, wallet: Option<&WalletKey>) -> an
     };
     let withdrawal_address = match args.withdrawal_address.as_deref() {
         Some("lido") => network.lido_withdrawal_vault(),
-        Some(text) => text.parse().with_context(|| format!("withdrawal_address: `{text}` is neither `lido` nor an address"))?,
+        Some(text) => {
+            text.parse().with_context(|| format!("withdrawal_address: `{text}` is neither `lido` nor an address"))?
+        }
         None => bail!("withdrawal_address: give --withdrawal-address lido or an address"),
     };
     let Some(cluster_pubkey) = args.cluster_pubkey else {
@@ -176,7 +180,9 @@ async fn submit(
     match client.submit_request(signed).await {
         Ok(_) => println!("accepted; ceremony_id {ceremony_id}"),
         // With --wait the answer to "did I submit this already?" is to follow it.
-        Err(CallError::Refused { status: 409, detail, .. }) if args.wait => println!("{detail}; following ceremony {ceremony_id}"),
+        Err(CallError::Refused { status: 409, detail, .. }) if args.wait => {
+            println!("{detail}; following ceremony {ceremony_id}")
+        }
         Err(error) => return Err(error.into()),
     }
     match wallet {
@@ -231,7 +237,8 @@ impl Registry for Everybody<'_> {
 fn stand_in_key(id: OperatorId) -> identity::PublicKey {
     let mut attempt = 0u64;
     loop {
-        let seed = cluster_crypto::hash::TaggedHash::new("cluster-node/stand-in/1").u64(u64::from(id.0)).u64(attempt).finish();
+        let seed =
+            cluster_crypto::hash::TaggedHash::new("cluster-node/stand-in/1").u64(u64::from(id.0)).u64(attempt).finish();
         if let Ok(key) = identity::SecretKey::from_bytes(&seed) {
             return key.public_key();
         }

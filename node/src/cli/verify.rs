@@ -64,7 +64,14 @@ fn print_report(report: &Report) {
     row("validators", &k.to_string());
     println!();
     checked("owner's signature over the request", "valid");
-    checked("committee", if report.registry_checked { "its keys are those of the registry" } else { "well formed; keys not compared (give --registry)" });
+    checked(
+        "committee",
+        if report.registry_checked {
+            "its keys are those of the registry"
+        } else {
+            "well formed; keys not compared (give --registry)"
+        },
+    );
     checked("share keys", &format!("{k} x {n} lie on polynomials that give the validator keys"));
     checked("deposit roots and signatures", &format!("{k} valid for {}", report.network));
     match &report.readiness {
@@ -80,19 +87,32 @@ fn print_report(report: &Report) {
     }
 }
 
-fn verify_evidence(files: &Files, registry: Option<&FileRegistry>, certificate: Option<&Certificate>) -> anyhow::Result<()> {
+fn verify_evidence(
+    files: &Files,
+    registry: Option<&FileRegistry>,
+    certificate: Option<&Certificate>,
+) -> anyhow::Result<()> {
     for path in &files.evidence {
         let name = file_name(path);
         let text = read_bounded(path, MAX_EVIDENCE_BYTES)?;
         let evidence = EvidenceFile::parse(&text).map_err(|error| anyhow::anyhow!("{name} is wrong: {error}"))?;
         let ceremony_id = evidence.request.request.ceremony_id();
-        let transcript = certificate.map(|certificate| &certificate.transcript).filter(|transcript| transcript.ceremony_id() == ceremony_id);
+        let transcript = certificate
+            .map(|certificate| &certificate.transcript)
+            .filter(|transcript| transcript.ceremony_id() == ceremony_id);
         let proven = evidence
             .verify(registry.map(|registry| registry as &dyn Registry), transcript, &mut OsRng)
             .map_err(|error| anyhow::anyhow!("{name} is wrong: {error}"))?;
         let keys = if registry.is_some() { "" } else { " (keys from the file, not compared with a registry)" };
         for (operator, kind) in proven {
-            checked(&name, &format!("proves operator {operator} guilty of {} in ceremony {}{keys}", kind_name(kind), ceremony_id.short()));
+            checked(
+                &name,
+                &format!(
+                    "proves operator {operator} guilty of {} in ceremony {}{keys}",
+                    kind_name(kind),
+                    ceremony_id.short()
+                ),
+            );
         }
     }
     Ok(())
@@ -133,7 +153,11 @@ impl Files {
         // One more than allowed is enough to be refused.
         files.deposits.truncate(MAX_DEPOSIT_FILES + 1);
         if files.evidence.len() > MAX_EVIDENCE_FILES {
-            bail!("{} has {} evidence files; at most {MAX_EVIDENCE_FILES} are read", dir.display(), files.evidence.len());
+            bail!(
+                "{} has {} evidence files; at most {MAX_EVIDENCE_FILES} are read",
+                dir.display(),
+                files.evidence.len()
+            );
         }
         Ok(files)
     }

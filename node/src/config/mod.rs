@@ -142,7 +142,12 @@ impl CeremonyConfig {
     /// The machine's patience.
     #[must_use]
     pub fn timing(&self) -> Timing {
-        Timing { step_ms: self.step_timeout_ms, retry_ms: self.ask_ms, ceremony_ms: self.timeout_ms, ..Timing::default() }
+        Timing {
+            step_ms: self.step_timeout_ms,
+            retry_ms: self.ask_ms,
+            ceremony_ms: self.timeout_ms,
+            ..Timing::default()
+        }
     }
 }
 
@@ -227,7 +232,15 @@ impl Default for MeshConfig {
 
 impl Default for CeremonyConfig {
     fn default() -> Self {
-        Self { max_open: 64, max_validators: 1000, max_deadline_s: 7 * 86_400, step_timeout_ms: 10_000, ask_ms: 500, timeout_ms: 180_000, retry_max_ms: 10_000 }
+        Self {
+            max_open: 64,
+            max_validators: 1000,
+            max_deadline_s: 7 * 86_400,
+            step_timeout_ms: 10_000,
+            ask_ms: 500,
+            timeout_ms: 180_000,
+            retry_max_ms: 10_000,
+        }
     }
 }
 
@@ -275,7 +288,10 @@ impl Validate for GatewayConfig {
         self.http.address()?;
         let url = &self.service.url;
         if !url.is_empty() && !url.starts_with("http://") && !url.starts_with("https://") {
-            return Err(ConfigError::Value { field: "service.url", reason: format!("`{url}` does not begin with http:// or https://") });
+            return Err(ConfigError::Value {
+                field: "service.url",
+                reason: format!("`{url}` does not begin with http:// or https://"),
+            });
         }
         range("service.poll_ms", self.service.poll_ms, 0, 30_000)?;
         range("service.timeout_ms", self.service.timeout_ms, 100, 600_000)?;
@@ -298,7 +314,10 @@ impl MeshConfig {
             for address in addresses {
                 let parsed: Result<libp2p::Multiaddr, _> = address.parse();
                 if let Err(error) = parsed {
-                    return Err(ConfigError::Value { field, reason: format!("`{address}` is not a multiaddress: {error}") });
+                    return Err(ConfigError::Value {
+                        field,
+                        reason: format!("`{address}` is not a multiaddress: {error}"),
+                    });
                 }
             }
         }

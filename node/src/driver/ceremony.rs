@@ -138,7 +138,13 @@ pub(super) struct Ceremony {
 }
 
 impl Ceremony {
-    pub(super) fn new(shared: Arc<Shared>, machine: Machine, journal: Journal, inbox: Receiver<Input>, handle: &Handle) -> Self {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        machine: Machine,
+        journal: Journal,
+        inbox: Receiver<Input>,
+        handle: &Handle,
+    ) -> Self {
         let context = machine.context();
         Self {
             ceremony_id: context.ceremony_id(),

@@ -187,7 +187,23 @@ pub(crate) struct Ceremonies {
 
 impl Ceremonies {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { me, identity, registry, rules, timing, max_open, data_dir, store, client, outbound, publisher, metrics, hooks, crash, stop } = parts;
+        let Parts {
+            me,
+            identity,
+            registry,
+            rules,
+            timing,
+            max_open,
+            data_dir,
+            store,
+            client,
+            outbound,
+            publisher,
+            metrics,
+            hooks,
+            crash,
+            stop,
+        } = parts;
         let shared = Shared {
             me,
             identity,
@@ -225,7 +241,9 @@ impl Ceremonies {
         for (ceremony_id, entry) in unfinished {
             match self.wake(ceremony_id, &entry) {
                 Ok(_) => tracing::info!(%ceremony_id, "ceremony {} resumed from its journal", ceremony_id.short()),
-                Err(error) => tracing::error!(%ceremony_id, %error, "ceremony {} cannot be resumed", ceremony_id.short()),
+                Err(error) => {
+                    tracing::error!(%ceremony_id, %error, "ceremony {} cannot be resumed", ceremony_id.short())
+                }
             }
         }
         Ok(())
@@ -248,7 +266,8 @@ impl Ceremonies {
             return Err(AdmissionError::TooMany { open });
         }
         let now = now_ms();
-        let entry = CeremonyEntry { request: signed.clone(), state: CeremonyState::Open, started_ms: now, updated_ms: now };
+        let entry =
+            CeremonyEntry { request: signed.clone(), state: CeremonyState::Open, started_ms: now, updated_ms: now };
         match shared.store.begin_ceremony(ceremony_id, &entry)? {
             Begin::New => {
                 let validators = checked.validator_count();
@@ -275,7 +294,12 @@ impl Ceremonies {
     }
 
     /// Hands a peer's message to its ceremony. Never blocks; `None` when no machine of that ceremony is in memory.
-    pub(crate) fn offer(&self, ceremony_id: CeremonyId, from: OperatorId, message: Bytes) -> Option<Result<(), OfferError>> {
+    pub(crate) fn offer(
+        &self,
+        ceremony_id: CeremonyId,
+        from: OperatorId,
+        message: Bytes,
+    ) -> Option<Result<(), OfferError>> {
         let handle = self.shared.running().get(&ceremony_id).cloned()?;
         match handle.offer(from, message) {
             Offered::Taken => Some(Ok(())),
@@ -336,7 +360,12 @@ impl Ceremonies {
     }
 
     /// Starts the thread of a ceremony. Never blocks: the thread itself reads the journal and computes.
-    fn spawn(&self, checked: CheckedRequest, started: Option<Time>, state: CeremonyState) -> Result<(), AdmissionError> {
+    fn spawn(
+        &self,
+        checked: CheckedRequest,
+        started: Option<Time>,
+        state: CeremonyState,
+    ) -> Result<(), AdmissionError> {
         let shared = &self.shared;
         let ceremony_id = checked.ceremony_id();
         let mut running = shared.running();
@@ -354,10 +383,16 @@ impl Ceremonies {
         let thread = std::thread::Builder::new()
             .name(format!("dkg-{}", ceremony_id.short()))
             .spawn(move || {
-                let ended = match manager.machine(checked, started) {
-                    Ok((machine, journal)) => Ceremony::new(Arc::clone(&manager.shared), machine, journal, inbox, &slot).run(),
+                let work = || match manager.machine(checked, started) {
+                    Ok((machine, journal)) => {
+                        Ceremony::new(Arc::clone(&manager.shared), machine, journal, inbox, &slot).run()
+                    }
                     Err(error) => Ended::Failed(error.to_string()),
                 };
+                // A bug that one ceremony runs into must not keep its place, nor touch the others; what is on disk was
+                // flushed record by record, and the next message starts the machine from there.
+                let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work))
+                    .unwrap_or_else(|_| Ended::Failed("a bug was hit; please report it with this log".to_owned()));
                 manager.ended(ceremony_id, &ended);
             })
             .map_err(|_| AdmissionError::Unavailable)?;
@@ -401,8 +436,12 @@ impl Ceremonies {
         match ended {
             Ended::Idle => tracing::debug!(%ceremony_id, "ceremony {} left memory", ceremony_id.short()),
             Ended::Stopped | Ended::Crashed(_) | Ended::Store(StoreError::Closed) => {}
-            Ended::Store(error) => tracing::error!(%ceremony_id, %error, "ceremony {} stops: the database failed", ceremony_id.short()),
-            Ended::Failed(error) => tracing::error!(%ceremony_id, error, "ceremony {} cannot go on", ceremony_id.short()),
+            Ended::Store(error) => {
+                tracing::error!(%ceremony_id, %error, "ceremony {} stops: the database failed", ceremony_id.short())
+            }
+            Ended::Failed(error) => {
+                tracing::error!(%ceremony_id, error, "ceremony {} cannot go on", ceremony_id.short())
+            }
         }
         self.shared.running().remove(&ceremony_id);
         self.shared.count_open();

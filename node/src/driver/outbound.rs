@@ -83,8 +83,24 @@ struct Line {
 }
 
 impl Outbound {
-    pub(crate) fn new(client: Client, metrics: Metrics, retry_max: Duration, stop: CancellationToken, tasks: TaskTracker) -> Self {
-        Self { inner: Arc::new(Inner { client, metrics, retry_max, stop, tasks, runtime: Handle::current(), lines: Mutex::default() }) }
+    pub(crate) fn new(
+        client: Client,
+        metrics: Metrics,
+        retry_max: Duration,
+        stop: CancellationToken,
+        tasks: TaskTracker,
+    ) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                client,
+                metrics,
+                retry_max,
+                stop,
+                tasks,
+                runtime: Handle::current(),
+                lines: Mutex::default(),
+            }),
+        }
     }
 
     /// Queues one message for some members of a committee. Never blocks; may be called from any thread.

@@ -54,11 +54,24 @@ impl Publisher {
 
     pub(super) fn progress(&self, ceremony_id: CeremonyId, step: Step, at: Time, culprits: &[Culprit]) {
         if step != Step::Aborted {
-            self.offer(Request::Progress(Progress { ceremony_id, step, at_ms: at.0, culprits: names(culprits), aborted: None }));
+            self.offer(Request::Progress(Progress {
+                ceremony_id,
+                step,
+                at_ms: at.0,
+                culprits: names(culprits),
+                aborted: None,
+            }));
         }
     }
 
-    pub(super) fn aborted(&self, ceremony_id: CeremonyId, step: Step, at: Time, culprits: Vec<CulpritName>, reason: String) {
+    pub(super) fn aborted(
+        &self,
+        ceremony_id: CeremonyId,
+        step: Step,
+        at: Time,
+        culprits: Vec<CulpritName>,
+        reason: String,
+    ) {
         let aborted = Some(codec::cut(reason, limits::REASON_BYTES));
         self.offer(Request::Progress(Progress { ceremony_id, step, at_ms: at.0, culprits, aborted }));
     }

@@ -62,7 +62,11 @@ pub(super) fn done(
         Readiness::Incomplete { missing } => (CeremonyState::Incomplete, missing.clone()),
     };
     let contribution = Encoded::new(&outcome.contribution);
-    let result = StoredResult::Done { contribution: contribution.clone(), missing: missing.clone(), culprits: names(&outcome.culprits) };
+    let result = StoredResult::Done {
+        contribution: contribution.clone(),
+        missing: missing.clone(),
+        culprits: names(&outcome.culprits),
+    };
     save(shared, ceremony_id, &result, state)?;
     save_evidence(shared, ceremony_id, request, &outcome.culprits);
     let validators = outcome.contribution.transcript.validators.len();
@@ -78,7 +82,12 @@ pub(super) fn done(
     Ok(state)
 }
 
-pub(super) fn aborted(shared: &Shared, ceremony_id: CeremonyId, request: &SignedRequest, report: AbortReport) -> Result<(), StoreError> {
+pub(super) fn aborted(
+    shared: &Shared,
+    ceremony_id: CeremonyId,
+    request: &SignedRequest,
+    report: AbortReport,
+) -> Result<(), StoreError> {
     let culprits = names(&report.culprits);
     let result = StoredResult::Aborted { step: report.step, reason: report.reason.clone(), culprits: culprits.clone() };
     save(shared, ceremony_id, &result, CeremonyState::Aborted)?;
@@ -90,7 +99,12 @@ pub(super) fn aborted(shared: &Shared, ceremony_id: CeremonyId, request: &Signed
     Ok(())
 }
 
-fn save(shared: &Shared, ceremony_id: CeremonyId, result: &StoredResult, state: CeremonyState) -> Result<(), StoreError> {
+fn save(
+    shared: &Shared,
+    ceremony_id: CeremonyId,
+    result: &StoredResult,
+    state: CeremonyState,
+) -> Result<(), StoreError> {
     shared.store.put(Table::Outcomes, ceremony_id.as_bytes(), &encode(result))?;
     shared.store.set_ceremony_state(ceremony_id, state, now_ms())?;
     shared.store.flush()
@@ -103,7 +117,9 @@ fn save_evidence(shared: &Shared, ceremony_id: CeremonyId, request: &SignedReque
     let path: PathBuf = shared.data_dir.join(format!("evidence-{}.json", hex::encode(ceremony_id.as_bytes())));
     let written = serde_json::to_vec(&file).map_err(std::io::Error::from).and_then(|text| std::fs::write(&path, text));
     match written {
-        Ok(()) => tracing::warn!(%ceremony_id, path = %path.display(), "wrote evidence; check it with `cluster-node verify`"),
+        Ok(()) => {
+            tracing::warn!(%ceremony_id, path = %path.display(), "wrote evidence; check it with `cluster-node verify`")
+        }
         Err(error) => tracing::error!(%ceremony_id, path = %path.display(), %error, "evidence cannot be written"),
     }
 }
@@ -122,6 +138,9 @@ fn blame(culprits: &[Culprit]) -> String {
     if culprits.is_empty() {
         return "no operator can be named".to_owned();
     }
-    let words: Vec<String> = culprits.iter().map(|culprit| format!("operator {}: {}", culprit.operator_id, kind_name(culprit.kind))).collect();
+    let words: Vec<String> = culprits
+        .iter()
+        .map(|culprit| format!("operator {}: {}", culprit.operator_id, kind_name(culprit.kind)))
+        .collect();
     words.join(", ")
 }

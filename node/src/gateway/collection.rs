@@ -92,7 +92,8 @@ impl Collection {
     #[must_use]
     pub fn attested(&self) -> Vec<OperatorId> {
         let largest = self.groups.iter().max_by_key(|group| (group.verified, group.certificate.attestations.len()));
-        largest.map_or_else(Vec::new, |group| group.certificate.attestations.iter().map(|held| held.operator_id).collect())
+        largest
+            .map_or_else(Vec::new, |group| group.certificate.attestations.iter().map(|held| held.operator_id).collect())
     }
 
     /// Checks and takes one contribution of the authenticated operator `from`. Blocks for up to a second when it completes
@@ -118,7 +119,8 @@ impl Collection {
             Some(at) => at,
             None => {
                 let ceremony_id = self.request.ceremony_id();
-                let certificate = Certificate { version: CERTIFICATE_VERSION, ceremony_id, transcript, attestations: Vec::new() };
+                let certificate =
+                    Certificate { version: CERTIFICATE_VERSION, ceremony_id, transcript, attestations: Vec::new() };
                 self.groups.push(Group { digest, certificate, verified: false });
                 self.groups.len() - 1
             }
@@ -146,7 +148,12 @@ impl Collection {
         self.groups.retain(|group| !group.certificate.attestations.is_empty());
     }
 
-    fn complete(&mut self, digest: &[u8; 32], registry: &dyn Registry, rng: &mut impl CryptoRngCore) -> Result<Added, ContributionError> {
+    fn complete(
+        &mut self,
+        digest: &[u8; 32],
+        registry: &dyn Registry,
+        rng: &mut impl CryptoRngCore,
+    ) -> Result<Added, ContributionError> {
         let threshold = self.request.committee().threshold().t();
         let Some(at) = self.groups.iter().position(|group| group.digest == *digest) else { return Ok(Added::Kept) };
         let group = &mut self.groups[at];

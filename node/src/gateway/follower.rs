@@ -119,7 +119,8 @@ impl Follower {
         let Some(collection) = &self.collection else { return };
         let signed = collection.request().signed().clone();
         let client = &self.shared.client;
-        let peers: Vec<(OperatorId, PeerId)> = self.operators.iter().filter_map(|id| client.peer_of(*id).map(|peer| (*id, peer))).collect();
+        let peers: Vec<(OperatorId, PeerId)> =
+            self.operators.iter().filter_map(|id| client.peer_of(*id).map(|peer| (*id, peer))).collect();
         client.keep(peers.iter().map(|(_, peer)| *peer).collect()).await;
         if let Err(error) = client.publish_request(signed.clone()).await {
             // Operators get the request directly as well.
@@ -341,7 +342,9 @@ impl Attendant {
                     self.shared.client.wait_connected(self.peer, PULL_MAX).await;
                     continue;
                 }
-                Err(error) => tracing::debug!(ceremony_id = %self.ceremony_id, operator_id = self.operator.0, %error, "the request will be sent again"),
+                Err(error) => {
+                    tracing::debug!(ceremony_id = %self.ceremony_id, operator_id = self.operator.0, %error, "the request will be sent again")
+                }
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(PULL_MAX);
@@ -354,7 +357,8 @@ impl Attendant {
         match self.shared.client.send_publish(self.peer, request).await {
             Ok(Response::Contribution(Some(encoded))) => {
                 // Decoding checks thousands of points.
-                let decoded = tokio::task::spawn_blocking(move || encoded.decode()).await;
+                let shared = Arc::clone(&self.shared);
+                let decoded = tokio::task::spawn_blocking(move || shared.decoder.decode(&encoded)).await;
                 if let Ok(Ok(contribution)) = decoded {
                     let event = Event::Contribution { from: self.operator, contribution: Box::new(contribution) };
                     let _ = self.events.send(event).await;

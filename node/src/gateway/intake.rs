@@ -140,7 +140,12 @@ impl Intake {
 
     fn begin(&self, checked: &CheckedRequest) -> Result<Begin, IntakeError> {
         let now = now_ms();
-        let entry = CeremonyEntry { request: checked.signed().clone(), state: CeremonyState::Open, started_ms: now, updated_ms: now };
+        let entry = CeremonyEntry {
+            request: checked.signed().clone(),
+            state: CeremonyState::Open,
+            started_ms: now,
+            updated_ms: now,
+        };
         Ok(self.shared.store.begin_ceremony(checked.ceremony_id(), &entry)?)
     }
 
@@ -216,8 +221,12 @@ impl Intake {
                 self.shared.metrics.peers_connected.dec();
                 tracing::debug!(peer = %peer.member, "lost the connection to {}", peer.member);
             }
-            Event::Mismatch { peer, mismatch } => tracing::warn!(peer = %peer.member, %mismatch, "{} does not fit this gateway: {mismatch}", peer.member),
-            Event::Dkg { responder, .. } => responder.respond(cluster_net::dkg::Response::refused("a gateway takes part in no ceremony")),
+            Event::Mismatch { peer, mismatch } => {
+                tracing::warn!(peer = %peer.member, %mismatch, "{} does not fit this gateway: {mismatch}", peer.member)
+            }
+            Event::Dkg { responder, .. } => {
+                responder.respond(cluster_net::dkg::Response::refused("a gateway takes part in no ceremony"))
+            }
             Event::Publish { from, request, responder } => self.publish(&from, request, responder),
             // Operators judge requests; a gateway follows those that it took itself.
             Event::Request { verdict, request } => self.gossip(&request, verdict),
@@ -236,10 +245,12 @@ impl Intake {
     fn gossip(&self, signed: &SignedRequest, verdict: crate::network::Verdict) {
         let Some(permit) = self.permit() else { return };
         let (shared, signed) = (Arc::clone(&self.shared), signed.clone());
-        self.blocking(permit, move || match signed.check(&shared.rules, shared.loaded.registry.as_ref(), now_ms() / 1000) {
-            Ok(_) => verdict.accept(),
-            Err(error) if matches!(error.field(), "deadline" | "operator_ids") => verdict.ignore(),
-            Err(_) => verdict.reject(),
+        self.blocking(permit, move || {
+            match signed.check(&shared.rules, shared.loaded.registry.as_ref(), now_ms() / 1000) {
+                Ok(_) => verdict.accept(),
+                Err(error) if matches!(error.field(), "deadline" | "operator_ids") => verdict.ignore(),
+                Err(_) => verdict.reject(),
+            }
         });
     }
 
@@ -276,7 +287,8 @@ impl Intake {
         let Some(permit) = self.permit() else { return responder.respond(Response::Busy) };
         let intake = self.clone();
         self.blocking(permit, move || {
-            let Ok(contribution) = encoded.decode() else {
+            let decoded = intake.shared.decoder.decode(&encoded);
+            let Ok(contribution) = decoded else {
                 intake.shared.metrics.contributions_bad.inc();
                 tracing::warn!(operator_id = from.0, "operator {from} sent a contribution that cannot be read");
                 return responder.respond(Response::refused("contribution", "it cannot be read"));

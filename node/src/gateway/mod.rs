@@ -6,6 +6,7 @@
 //! | `mod.rs` | start and stop |
 //! | `intake.rs` | requests and contributions: which ceremonies are followed |
 //! | `follower.rs` | one ceremony: submit, collect, publish |
+//! | `decoding.rs` | contributions from their bytes, each transcript once |
 //! | `collection.rs` | contributions, checked and merged |
 //! | `outbox.rs` | certificates on disk until the service has them |
 //! | `service.rs` | the long poll, and reports of progress |
@@ -13,6 +14,7 @@
 
 mod api;
 pub mod collection;
+mod decoding;
 mod follower;
 mod intake;
 pub mod outbox;
@@ -35,13 +37,15 @@ use crate::http::{Readiness, Server};
 use crate::keys;
 use crate::metrics::Metrics;
 use crate::network::{Client, LinkFaults, Network, Transport};
-use crate::operator::{network_config, release, reload, remembered, run_blocking, start_http, with_peer_id, Loaded, NodeError};
+use crate::operator::{
+    network_config, release, reload, remembered, run_blocking, start_http, with_peer_id, Loaded, NodeError,
+};
 use crate::registry_file::{RegistryFileError, ReloadableRegistry};
 use crate::service_client::ServiceClient;
 use crate::store::{Store, StoreError};
 
-pub use intake::IntakeError;
 use intake::Intake;
+pub use intake::IntakeError;
 
 /// What a testnet may set beside the configuration.
 #[derive(Clone, Debug, Default)]
@@ -72,6 +76,7 @@ pub(crate) struct Shared {
     pub(crate) client: Client,
     pub(crate) service: Option<ServiceClient>,
     pub(crate) reports: service::Reports,
+    pub(crate) decoder: decoding::Decoder,
     pub(crate) metrics: Metrics,
     pub(crate) stop: CancellationToken,
     pub(crate) tasks: TaskTracker,
@@ -83,12 +88,17 @@ pub async fn start(config: GatewayConfig) -> Result<RunningGateway, NodeError> {
     let registry = Arc::new(ReloadableRegistry::open(&config.registry_file)?);
     let key_config = config.identity.clone();
     let identity = run_blocking(move || keys::load_identity(&key_config)).await?;
-    let loaded = Loaded { identity, network: registry.network(), registry: registry.clone(), reloadable: Some(registry) };
+    let loaded =
+        Loaded { identity, network: registry.network(), registry: registry.clone(), reloadable: Some(registry) };
     start_with(config, loaded, GatewayHooks::default()).await
 }
 
 /// Starts a gateway with a key and registry from elsewhere.
-pub async fn start_with(config: GatewayConfig, loaded: Loaded, hooks: GatewayHooks) -> Result<RunningGateway, NodeError> {
+pub async fn start_with(
+    config: GatewayConfig,
+    loaded: Loaded,
+    hooks: GatewayHooks,
+) -> Result<RunningGateway, NodeError> {
     let public_key = loaded.identity.public_key();
     if !loaded.registry.gateways().iter().any(|entry| entry.public_key == public_key) {
         return Err(NodeError::NotAGateway { public_key, registry: config.registry_file.display().to_string() });
@@ -116,6 +126,7 @@ pub async fn start_with(config: GatewayConfig, loaded: Loaded, hooks: GatewayHoo
         client,
         service,
         reports,
+        decoder: decoding::Decoder::default(),
         metrics,
         stop,
         tasks,
@@ -123,7 +134,9 @@ pub async fn start_with(config: GatewayConfig, loaded: Loaded, hooks: GatewayHoo
     let intake = Intake::new(Arc::clone(&shared));
     let readiness = Readiness::default();
     let http = match shared.config.http.address()? {
-        Some(address) => Some(start_http(address, &shared.metrics, &readiness, api::routes(intake.clone()), &shared.stop).await?),
+        Some(address) => {
+            Some(start_http(address, &shared.metrics, &readiness, api::routes(intake.clone()), &shared.stop).await?)
+        }
         None => None,
     };
     let resumed = intake.clone();

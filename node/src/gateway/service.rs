@@ -72,7 +72,12 @@ async fn take(shared: &Arc<Shared>, intake: &Intake, polled: PolledRequests) -> 
     let (shared, intake, cursor) = (Arc::clone(shared), intake.clone(), next.clone());
     let work = move || {
         let complete = polled.requests.iter().take(BATCH).all(|signed| take_one(&intake, signed));
-        complete && shared.store.put(Table::Requests, CURSOR_KEY, cursor.as_bytes()).and_then(|()| shared.store.flush()).is_ok()
+        complete
+            && shared
+                .store
+                .put(Table::Requests, CURSOR_KEY, cursor.as_bytes())
+                .and_then(|()| shared.store.flush())
+                .is_ok()
     };
     let complete = tokio::task::spawn_blocking(work).await.unwrap_or(false);
     complete.then_some(next)
@@ -125,14 +130,22 @@ impl Reports {
             operator_id: from.0,
             step: progress.step.name().to_owned(),
             at_ms: progress.at_ms,
-            culprits: culprits.map(|culprit| ReportedCulprit { operator_id: culprit.operator_id.0, kind: kind_name(culprit.kind) }).collect(),
+            culprits: culprits
+                .map(|culprit| ReportedCulprit { operator_id: culprit.operator_id.0, kind: kind_name(culprit.kind) })
+                .collect(),
             aborted: progress.aborted.clone(),
         };
         let _ = queue.try_send((progress.ceremony_id, report));
     }
 }
 
-async fn send(service: &ServiceClient, identity: &identity::SecretKey, metrics: &Metrics, ceremony_id: CeremonyId, report: &ProgressReport) {
+async fn send(
+    service: &ServiceClient,
+    identity: &identity::SecretKey,
+    metrics: &Metrics,
+    ceremony_id: CeremonyId,
+    report: &ProgressReport,
+) {
     // The end of a ceremony is worth more patience than a step of it.
     let attempts = if report.aborted.is_some() { 6 } else { 2 };
     let mut pause = RETRY_MIN;

@@ -154,7 +154,10 @@ impl Answers {
                 self.blocking(permit, move || responder.respond(get(&store, ceremony_id)));
             }
             publish::Request::Contribution(_) | publish::Request::Progress(_) => {
-                responder.respond(publish::Response::refused("", "operators do not collect contributions; send them to a gateway"));
+                responder.respond(publish::Response::refused(
+                    "",
+                    "operators do not collect contributions; send them to a gateway",
+                ));
             }
         }
     }

@@ -1,8 +1,8 @@
 //! Index of ceremonies, and the nonces that their owners used.
 
+use cluster_core::ceremony::CeremonyId;
 use cluster_core::encoding::{decode, encode};
 use cluster_core::request::SignedRequest;
-use cluster_core::ceremony::CeremonyId;
 use serde::{Deserialize, Serialize};
 use sled::transaction::{ConflictableTransactionError, TransactionError};
 use sled::Transactional;
@@ -83,7 +83,12 @@ impl Store {
     }
 
     /// Records where the ceremony stands now.
-    pub fn set_ceremony_state(&self, ceremony_id: CeremonyId, state: CeremonyState, now_ms: u64) -> Result<(), StoreError> {
+    pub fn set_ceremony_state(
+        &self,
+        ceremony_id: CeremonyId,
+        state: CeremonyState,
+        now_ms: u64,
+    ) -> Result<(), StoreError> {
         self.check_open()?;
         let Some(mut entry) = self.ceremony(ceremony_id)? else {
             return Err(StoreError::Corrupt { what: "the index entry of a running ceremony" });

@@ -90,7 +90,8 @@ impl Journal {
                 PLAIN => Ok(Entry::Plain(body.to_vec())),
                 SEALED => Ok(Entry::Sealed(self.store.sealer.open("journal", &key, body)?)),
                 SHARES => {
-                    let sealed = self.store.shares.get(id)?.ok_or(StoreError::Corrupt { what: "the shares of a ceremony" })?;
+                    let sealed =
+                        self.store.shares.get(id)?.ok_or(StoreError::Corrupt { what: "the shares of a ceremony" })?;
                     Ok(Entry::Shares(self.store.sealer.open("shares", &id, &sealed)?))
                 }
                 _ => Err(StoreError::Corrupt { what: "a journal record" }),

@@ -174,7 +174,9 @@ impl Store {
         const PLAIN: &[u8] = b"cluster-node";
         match self.meta.get(KEY)? {
             Some(sealed) => {
-                self.sealer.open("meta", KEY, &sealed).map_err(|_| StoreError::OtherKey { public_key: identity.public_key().to_string() })?;
+                self.sealer
+                    .open("meta", KEY, &sealed)
+                    .map_err(|_| StoreError::OtherKey { public_key: identity.public_key().to_string() })?;
             }
             None => {
                 self.meta.insert(KEY, self.sealer.seal("meta", KEY, PLAIN)?)?;

@@ -20,7 +20,8 @@ pub(super) fn bring_up_to_date(db: &sled::Db, meta: &sled::Tree) -> Result<(), S
     let mut version = match meta.get(VERSION_KEY)? {
         None => SCHEMA_VERSION,
         Some(bytes) => {
-            let bytes: [u8; 4] = bytes.as_ref().try_into().map_err(|_| StoreError::Corrupt { what: "the schema version" })?;
+            let bytes: [u8; 4] =
+                bytes.as_ref().try_into().map_err(|_| StoreError::Corrupt { what: "the schema version" })?;
             u32::from_le_bytes(bytes)
         }
     };

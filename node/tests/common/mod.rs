@@ -60,7 +60,8 @@ impl World {
     /// Keys for operators 1 to n and a gateway; nothing runs yet.
     pub fn new(n: u32) -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(u64::from(n));
-        let keys: BTreeMap<_, _> = (1..=n).map(|id| (OperatorId(id), identity::SecretKey::generate(&mut rng))).collect();
+        let keys: BTreeMap<_, _> =
+            (1..=n).map(|id| (OperatorId(id), identity::SecretKey::generate(&mut rng))).collect();
         let gateway_key = identity::SecretKey::generate(&mut rng);
         let registry = LiveRegistry::default();
         for (id, key) in &keys {
@@ -76,7 +77,8 @@ impl World {
             };
             registry.operators.write().unwrap().insert(*id, entry);
         }
-        let entry = GatewayEntry { name: "gateway".into(), public_key: gateway_key.public_key(), addresses: Vec::new() };
+        let entry =
+            GatewayEntry { name: "gateway".into(), public_key: gateway_key.public_key(), addresses: Vec::new() };
         registry.gateways.write().unwrap().push(entry);
         let wallet = WalletKey::generate(&mut rng);
         Self { registry: Arc::new(registry), keys, gateway_key, wallet, dir: tempfile::tempdir().unwrap() }
@@ -151,7 +153,12 @@ impl World {
 }
 
 /// Waits until the gateway's certificate has this many attestations.
-pub async fn certificate_with(gateway: &RunningGateway, ceremony_id: CeremonyId, attestations: usize, patience: Duration) -> Certificate {
+pub async fn certificate_with(
+    gateway: &RunningGateway,
+    ceremony_id: CeremonyId,
+    attestations: usize,
+    patience: Duration,
+) -> Certificate {
     let give_up = Instant::now() + patience;
     loop {
         if let Some(certificate) = gateway.certificate(ceremony_id).unwrap() {
