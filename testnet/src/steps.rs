@@ -28,6 +28,13 @@ impl StepClock {
         })
     }
 
+    /// Whether any operator has entered the step.
+    #[must_use]
+    pub fn has_entered(&self, ceremony_id: CeremonyId, step: Step) -> bool {
+        let entered = self.lock();
+        entered.iter().any(|((ceremony, _), steps)| *ceremony == ceremony_id && steps.contains_key(&step))
+    }
+
     /// Milliseconds from entering each step to leaving it: the median over the operators that left it.
     #[must_use]
     pub fn medians_ms(&self, ceremony_id: CeremonyId) -> BTreeMap<Step, f64> {

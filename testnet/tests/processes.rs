@@ -1,0 +1,126 @@
+//! Every part as an operating-system process, from its binary: an operator dies by SIGKILL in each step, stays away, and
+//! comes back.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use std::path::Path;
+use std::time::Duration;
+
+use cluster_core::ceremony::CeremonyId;
+use cluster_core::committee::OperatorId;
+use cluster_core::dkg::Step;
+use cluster_core::network::Network;
+use cluster_node::service_client::now_ms;
+use cluster_testnet::owner::{Ending, Owner, Patience};
+use cluster_testnet::world::Wanted;
+use support::deposits;
+use support::processes::{operator_name, Processes};
+
+const NETWORK: Network = Network::Hoodi;
+/// The operator that dies.
+const VICTIM: OperatorId = OperatorId(102);
+const PATIENCE: Patience = Patience { result: Duration::from_secs(60), missing: Duration::from_secs(40) };
+
+async fn submit(processes: &Processes, owner: &Owner, validators: u32) -> CeremonyId {
+    let wanted =
+        Wanted { operators: processes.world.ids(), validators, withdrawal_address: NETWORK.lido_withdrawal_vault() };
+    let now_ms = now_ms();
+    owner.submit(&processes.world.request(&wanted, now_ms, now_ms / 1_000)).await.unwrap()
+}
+
+async fn is_ready(processes: &Processes, owner: &Owner, ceremony_id: CeremonyId, validators: usize, what: &str) {
+    let ending = owner.follow(ceremony_id, PATIENCE, &mut |_| {}).await;
+    assert_eq!(ending.unwrap(), Ending::Ready, "{what}; logs in {}", processes.dir.display());
+    let files = owner.files(ceremony_id).await.unwrap();
+    let keys = deposits::check(&files.deposit_data, NETWORK, NETWORK.lido_withdrawal_vault()).unwrap();
+    assert_eq!(keys.len(), validators, "{what}");
+}
+
+/// Restarts the victim so that it will die in `step`, and submits a request.
+async fn submit_deadly(processes: &mut Processes, owner: &Owner, step: Step) -> CeremonyId {
+    processes.terminate(&operator_name(VICTIM)).await;
+    processes.rearm(VICTIM);
+    processes.start_operator(VICTIM, &[("CLUSTER_NODE_CRASH_AT", step.name())]).await;
+    let ceremony_id = submit(processes, owner, 2).await;
+    processes.crashed(VICTIM).await;
+    ceremony_id
+}
+
+/// The owner's way without any of our libraries: the binary asks, waits, and verifies.
+async fn request_from_the_command_line(processes: &Processes) {
+    let (dir, out) = (processes.dir.display().to_string(), processes.dir.join("out").display().to_string());
+    let ids: Vec<String> = processes.world.ids().iter().map(ToString::to_string).collect();
+    let registry = format!("{dir}/registry.toml");
+    let cluster_pubkey = processes.world.gateway.public_key().to_string();
+    processes
+        .cluster_node(&[
+            "request",
+            "--registry",
+            &registry,
+            "--owner-key-file",
+            &format!("{dir}/owner.key"),
+            "--cluster-pubkey",
+            &cluster_pubkey,
+            "--operators",
+            &ids.join(","),
+            "--validators",
+            "3",
+            "--withdrawal-address",
+            "lido",
+            "--service",
+            &processes.service_url,
+            "--wait",
+            "--out",
+            &out,
+        ])
+        .await;
+    let said = processes.cluster_node(&["verify", &out, "--registry", &registry]).await;
+    assert!(said.contains("deposit roots and signatures: 3 valid for hoodi"), "{said}");
+    let file = std::fs::read_dir(Path::new(&out)).unwrap().map(|entry| entry.unwrap().path());
+    let file = file.into_iter().find(|path| path.to_string_lossy().contains("deposit_data-")).unwrap();
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(deposits::check(&text, NETWORK, NETWORK.lido_withdrawal_vault()).unwrap().len(), 3);
+    deposits::check_with_python(&file, NETWORK, NETWORK.lido_withdrawal_vault());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_operator_killed_in_any_step_comes_back_and_the_owner_gets_deposit_data() {
+    let mut processes = Processes::start(NETWORK, 4, 11).await;
+    let owner = Owner::log_in(&processes.service_url, &processes.world.owner).await.unwrap();
+    request_from_the_command_line(&processes).await;
+
+    let mut done = Vec::new();
+    for step in Step::ALL {
+        let ceremony_id = submit_deadly(&mut processes, &owner, step).await;
+        processes.start_operator(VICTIM, &[]).await;
+        is_ready(&processes, &owner, ceremony_id, 2, &format!("killed in step {step}")).await;
+        done.push(ceremony_id);
+    }
+
+    // The operator stays away: in bounded time the ceremony is incomplete and names it.
+    let ceremony_id = submit_deadly(&mut processes, &owner, Step::Deal).await;
+    let short = Patience { missing: Duration::from_secs(1), ..PATIENCE };
+    let ending = owner.follow(ceremony_id, short, &mut |_| {}).await.unwrap();
+    assert_eq!(ending, Ending::Incomplete { missing: vec![VICTIM.0] });
+    assert!(owner.files(ceremony_id).await.is_err(), "nothing to deposit while an operator is missing");
+    // It comes back, and incomplete becomes ready.
+    processes.start_operator(VICTIM, &[]).await;
+    is_ready(&processes, &owner, ceremony_id, 2, "came back").await;
+
+    // Nothing that was finished is lost when everything is killed and started again.
+    for name in [operator_name(VICTIM), "gateway".to_owned(), "service".to_owned(), "bootstrap".to_owned()] {
+        processes.kill(&name).await;
+    }
+    for name in ["bootstrap", "service", "gateway"] {
+        processes.spawn(name, &[]);
+    }
+    processes.start_operator(VICTIM, &[]).await;
+    for finished in done {
+        is_ready(&processes, &owner, finished, 2, "after the restart of everything").await;
+    }
+    let last = submit(&processes, &owner, 1).await;
+    is_ready(&processes, &owner, last, 1, "after the restart of everything").await;
+    processes.shutdown().await;
+}
