@@ -12,6 +12,7 @@ use cluster_core::ceremony::CeremonyId;
 use cluster_core::committee::OperatorId;
 use cluster_core::dkg::Step;
 use cluster_core::network::Network;
+use cluster_node::network::Transport;
 use cluster_node::service_client::now_ms;
 use cluster_testnet::owner::{Ending, Owner, Patience};
 use cluster_testnet::world::Wanted;
@@ -87,24 +88,34 @@ async fn request_from_the_command_line(processes: &Processes) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_operator_killed_in_any_step_comes_back_and_the_owner_gets_deposit_data() {
-    let mut processes = Processes::start(NETWORK, 4, 11).await;
+    // The kernel closes the TCP connections of a killed process; over QUIC its peers would wait ten seconds for it to be
+    // gone, in each of the steps.
+    let mut processes = Processes::start(NETWORK, 4, Transport::Tcp, 11).await;
     let owner = Owner::log_in(&processes.service_url, &processes.world.owner).await.unwrap();
     request_from_the_command_line(&processes).await;
 
-    let mut done = Vec::new();
     for step in Step::ALL {
         let ceremony_id = submit_deadly(&mut processes, &owner, step).await;
         processes.start_operator(VICTIM, &[]).await;
         is_ready(&processes, &owner, ceremony_id, 2, &format!("killed in step {step}")).await;
-        done.push(ceremony_id);
     }
+    processes.shutdown().await;
+}
 
-    // The operator stays away: in bounded time the ceremony is incomplete and names it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_operator_that_stays_away_is_named_and_completes_when_it_comes_back() {
+    let mut processes = Processes::start(NETWORK, 4, Transport::Quic, 12).await;
+    let owner = Owner::log_in(&processes.service_url, &processes.world.owner).await.unwrap();
+    let first = submit(&processes, &owner, 1).await;
+    is_ready(&processes, &owner, first, 1, "nothing failed").await;
+
+    // In bounded time the ceremony is incomplete and names who is missing.
     let ceremony_id = submit_deadly(&mut processes, &owner, Step::Deal).await;
     let short = Patience { missing: Duration::from_secs(1), ..PATIENCE };
     let ending = owner.follow(ceremony_id, short, &mut |_| {}).await.unwrap();
     assert_eq!(ending, Ending::Incomplete { missing: vec![VICTIM.0] });
     assert!(owner.files(ceremony_id).await.is_err(), "nothing to deposit while an operator is missing");
+
     // It comes back, and incomplete becomes ready.
     processes.start_operator(VICTIM, &[]).await;
     is_ready(&processes, &owner, ceremony_id, 2, "came back").await;
@@ -117,9 +128,8 @@ async fn an_operator_killed_in_any_step_comes_back_and_the_owner_gets_deposit_da
         processes.spawn(name, &[]);
     }
     processes.start_operator(VICTIM, &[]).await;
-    for finished in done {
-        is_ready(&processes, &owner, finished, 2, "after the restart of everything").await;
-    }
+    is_ready(&processes, &owner, first, 1, "after the restart of everything").await;
+    is_ready(&processes, &owner, ceremony_id, 2, "after the restart of everything").await;
     let last = submit(&processes, &owner, 1).await;
     is_ready(&processes, &owner, last, 1, "after the restart of everything").await;
     processes.shutdown().await;

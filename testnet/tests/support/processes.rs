@@ -11,6 +11,7 @@ use cluster_core::committee::OperatorId;
 use cluster_core::network::Network;
 use cluster_crypto::{identity, Secret};
 use cluster_node::keys;
+use cluster_node::network::Transport;
 use cluster_testnet::world::World;
 use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
@@ -43,6 +44,7 @@ pub struct Processes {
     pub world: World,
     pub dir: PathBuf,
     pub service_url: String,
+    transport: Transport,
     http: reqwest::Client,
     ready_urls: BTreeMap<String, String>,
     running: BTreeMap<String, Child>,
@@ -50,13 +52,14 @@ pub struct Processes {
 
 impl Processes {
     /// Writes keys, registry and configurations, starts every part, and waits until all are connected.
-    pub async fn start(network: Network, operators: usize, seed: u64) -> Self {
+    pub async fn start(network: Network, operators: usize, transport: Transport, seed: u64) -> Self {
         let world = World::generate(network, operators, seed);
         // Not deleted when a test fails: the logs in it say why.
         let dir = tempfile::Builder::new().prefix("cluster-processes-").tempdir().unwrap().keep();
         eprintln!("configurations and logs: {}", dir.display());
         let mut processes = Self {
             service_url: String::new(),
+            transport,
             http: reqwest::Client::builder().no_proxy().build().unwrap(),
             ready_urls: BTreeMap::new(),
             running: BTreeMap::new(),
@@ -228,7 +231,7 @@ impl Processes {
 
     /// Returns the bootstrap peer's listen address. Only it is in the registry: operators find each other through it.
     fn write_registry(&self) -> String {
-        let address = format!("/ip4/127.0.0.1/udp/{}/quic-v1", free_port());
+        let address = self.listen_address(free_port());
         let registry = self.world.registry_file(vec![address.clone()]);
         std::fs::write(self.dir.join("registry.toml"), toml::to_string(&registry).unwrap()).unwrap();
         address
@@ -243,7 +246,7 @@ impl Processes {
                  [http]\nlisten = \"127.0.0.1:{port}\"\n"
             )
         };
-        let any = "/ip4/127.0.0.1/udp/0/quic-v1";
+        let any = &self.listen_address(0);
         self.write("bootstrap", &common("bootstrap", free_port(), bootstrap_address));
         for id in self.world.ids() {
             let (name, port) = (operator_name(id), free_port());
@@ -265,6 +268,13 @@ impl Processes {
             self.world.gateway.public_key()
         );
         self.write("service", &service);
+    }
+
+    fn listen_address(&self, port: u16) -> String {
+        match self.transport {
+            Transport::Tcp => format!("/ip4/127.0.0.1/tcp/{port}"),
+            Transport::Quic | Transport::Both => format!("/ip4/127.0.0.1/udp/{port}/quic-v1"),
+        }
     }
 
     fn write(&self, name: &str, text: &str) {
