@@ -186,7 +186,8 @@ impl Demo {
 /// Writes what a finished ceremony left into `dir`, in place of what an earlier demo left there. Returns the path of the
 /// deposit data file, if there is one.
 pub fn write_files(dir: &Path, finished: &Finished, registry_toml: &str) -> Result<Option<PathBuf>, DemoError> {
-    let failed = |path: &Path, error: std::io::Error| DemoError::Write { path: path.to_owned(), reason: error.to_string() };
+    let failed =
+        |path: &Path, error: std::io::Error| DemoError::Write { path: path.to_owned(), reason: error.to_string() };
     std::fs::create_dir_all(dir).map_err(|error| failed(dir, error))?;
     for entry in std::fs::read_dir(dir).map_err(|error| failed(dir, error))?.flatten() {
         let name = entry.file_name();

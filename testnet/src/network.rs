@@ -50,11 +50,11 @@ pub enum NetworkError {
         /// Which.
         operator: OperatorId,
         /// Why.
-        error: NodeError,
+        error: Box<NodeError>,
     },
     /// The gateway.
     #[error("the gateway does not start: {0}")]
-    Gateway(#[source] NodeError),
+    Gateway(#[source] Box<NodeError>),
     /// The operators do not find each other.
     #[error("the mesh is not complete after {} s: {}", patience.as_secs(), lonely.join("; "))]
     Mesh {
@@ -203,7 +203,9 @@ impl Testnet {
     /// Base URL of the gateway.
     pub fn gateway_url(&self) -> Result<String, NetworkError> {
         let address = self.gateway.as_ref().and_then(RunningGateway::http_address);
-        address.map(|address| format!("http://{address}")).ok_or_else(|| NetworkError::NotRunning("the gateway".to_owned()))
+        address
+            .map(|address| format!("http://{address}"))
+            .ok_or_else(|| NetworkError::NotRunning("the gateway".to_owned()))
     }
 
     /// Multiaddresses of the bootstrap peer.
@@ -334,7 +336,7 @@ impl Testnet {
             crash_at,
         };
         let started = operator::start_with(config, self.loaded(key.clone()), hooks).await;
-        let running = started.map_err(|error| NetworkError::Operator { operator: id, error })?;
+        let running = started.map_err(|error| NetworkError::Operator { operator: id, error: Box::new(error) })?;
         self.operators.insert(id, running);
         Ok(())
     }
@@ -351,7 +353,9 @@ impl Testnet {
         config.http.listen = "127.0.0.1:0".to_owned();
         let hooks = GatewayHooks { faults: Some(self.faults.clone()), transport: self.settings.transport };
         let loaded = self.loaded(self.world.gateway.clone());
-        self.gateway = Some(gateway::start_with(config, loaded, hooks).await.map_err(NetworkError::Gateway)?);
+        self.gateway = Some(
+            gateway::start_with(config, loaded, hooks).await.map_err(|error| NetworkError::Gateway(Box::new(error)))?,
+        );
         Ok(())
     }
 

@@ -118,14 +118,16 @@ pub struct Owner {
 impl Owner {
     /// Logs in: the wallet signs an EIP-4361 text that names the service, the chain and a nonce.
     pub async fn log_in(base: &str, wallet: &WalletKey) -> Result<Self, OwnerError> {
-        let unreachable = |error: reqwest::Error| OwnerError::Unreachable { url: base.to_owned(), reason: error.to_string() };
+        let unreachable =
+            |error: reqwest::Error| OwnerError::Unreachable { url: base.to_owned(), reason: error.to_string() };
         // Everything is on this machine: a proxy of the environment would only be in the way.
         let http = reqwest::Client::builder().no_proxy().build().map_err(unreachable)?;
         let mut owner = Self { http, base: base.trim_end_matches('/').to_owned(), token: String::new() };
         let answer = owner.json(owner.call(Method::POST, "/v1/auth/nonce").json(&json!({})), "the nonce").await?;
         let message = owner.login_text(wallet, &answer)?;
         let signature = to_hex(&wallet.sign_digest(&personal_message_digest(message.as_bytes())).to_bytes());
-        let call = owner.call(Method::POST, "/v1/auth/login").json(&json!({ "message": message, "signature": signature }));
+        let call =
+            owner.call(Method::POST, "/v1/auth/login").json(&json!({ "message": message, "signature": signature }));
         let session = owner.json(call, "the login").await?;
         owner.token = text(&session, "the login", "token")?;
         Ok(owner)
@@ -327,7 +329,9 @@ impl<'a> Stream<'a> {
             }
             let Some(response) = &mut self.response else { return Ok(None) };
             match response.chunk().await {
-                Ok(Some(chunk)) if self.buffer.len() + chunk.len() <= EVENT_LIMIT => self.buffer.extend_from_slice(&chunk),
+                Ok(Some(chunk)) if self.buffer.len() + chunk.len() <= EVENT_LIMIT => {
+                    self.buffer.extend_from_slice(&chunk)
+                }
                 Ok(_) => {
                     self.close();
                     return Ok(None);
@@ -351,7 +355,8 @@ impl<'a> Stream<'a> {
             let end = self.buffer.windows(2).position(|pair| pair == b"\n\n")?;
             let block: Vec<u8> = self.buffer.drain(..end + 2).collect();
             let block = String::from_utf8_lossy(&block).into_owned();
-            let data: String = block.lines().filter_map(|line| line.strip_prefix("data:")).map(str::trim_start).collect();
+            let data: String =
+                block.lines().filter_map(|line| line.strip_prefix("data:")).map(str::trim_start).collect();
             if let Ok(event) = serde_json::from_str(&data) {
                 return Some(event);
             }

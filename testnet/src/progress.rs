@@ -23,7 +23,14 @@ impl Progress {
     #[must_use]
     pub fn new(operators: usize) -> Self {
         let bars = std::io::stdout().is_terminal().then(|| step_bars(operators));
-        Self { operators, began: Instant::now(), entered: BTreeMap::new(), passed: BTreeSet::new(), bars, spinner: None }
+        Self {
+            operators,
+            began: Instant::now(),
+            entered: BTreeMap::new(),
+            passed: BTreeSet::new(),
+            bars,
+            spinner: None,
+        }
     }
 
     /// Says what is being waited for before the ceremony begins.
@@ -82,7 +89,8 @@ impl Progress {
             self.line(&format!("operator {operator} names operator {}: {}", culprit.operator_id, culprit.kind));
         }
         for step in Step::ALL {
-            let through = self.entered.values().filter(|entered| **entered > step && **entered != Step::Aborted).count();
+            let through =
+                self.entered.values().filter(|entered| **entered > step && **entered != Step::Aborted).count();
             if let Some(bar) = self.bars.as_ref().and_then(|bars| bars.get(&step)) {
                 bar.set_position(through as u64);
             }

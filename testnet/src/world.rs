@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use cluster_core::committee::OperatorId;
 use cluster_core::network::Network;
-use cluster_core::registry::{
-    BootstrapEntry, FileRegistry, GatewayEntry, OperatorEntry, RegistryError, RegistryFile,
-};
+use cluster_core::registry::{BootstrapEntry, FileRegistry, GatewayEntry, OperatorEntry, RegistryError, RegistryFile};
 use cluster_core::request::{Request, SignedRequest, DEPOSIT_AMOUNT_GWEI};
 use cluster_crypto::ethereum::{Address, WalletKey};
 use cluster_crypto::identity;

@@ -46,8 +46,10 @@ async fn is_valid_everywhere(options: Options) {
     check_report(&finished.report, &options);
     let files = finished.files.as_ref().unwrap();
     let address = options.withdrawal_address;
-    let pubkeys = deposits::check(&files.deposit_data, options.network, address).unwrap_or_else(|error| panic!("{error}"));
-    let reported: Vec<String> = finished.report.pubkeys.iter().map(|key| key.trim_start_matches("0x").to_owned()).collect();
+    let pubkeys =
+        deposits::check(&files.deposit_data, options.network, address).unwrap_or_else(|error| panic!("{error}"));
+    let reported: Vec<String> =
+        finished.report.pubkeys.iter().map(|key| key.trim_start_matches("0x").to_owned()).collect();
     assert_eq!(pubkeys, reported);
     let dir = tempfile::tempdir().unwrap();
     let path = write_files(dir.path(), &finished, "").unwrap().unwrap();

@@ -86,7 +86,8 @@ async fn ten_ceremonies_at_once_over_overlapping_committees_of_seven_operators()
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_partition_into_halves_during_the_ceremony_heals() {
     let running = start(4, Duration::from_millis(40), 22).await;
-    let peers: Vec<_> = running.testnet.operators().values().map(|operator| operator.client().local_peer_id()).collect();
+    let peers: Vec<_> =
+        running.testnet.operators().values().map(|operator| operator.client().local_peer_id()).collect();
     let (one, other) = peers.split_at(2);
     for (step, nonce) in [(Step::Commit, 1), (Step::Deal, 2), (Step::Verdicts, 3)] {
         let ceremony_id = submit(&running, &[0, 1, 2, 3], 2, nonce).await;

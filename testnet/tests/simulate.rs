@@ -43,7 +43,8 @@ fn liveness_is_missed_when_more_fail_than_may() {
     let mut simulation = simulation::Simulation::new(4, 1, faults, schedule::TIMING, 1).unwrap();
     simulation.run().unwrap();
     invariants::check_safety(&simulation).unwrap();
-    let calm = (0..).map(|seed| schedule::Schedule::draw(seed, &simulation.ids())).find(|drawn| drawn.gone().is_empty());
+    let calm =
+        (0..).map(|seed| schedule::Schedule::draw(seed, &simulation.ids())).find(|drawn| drawn.gone().is_empty());
     let violation = invariants::check_liveness(&simulation, &calm.unwrap()).unwrap_err();
     assert!(matches!(violation, invariants::Violation::NoKeys { .. }), "{violation}");
 }

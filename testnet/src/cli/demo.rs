@@ -81,7 +81,8 @@ fn parse_kill(text: &str) -> Result<(u32, Step), String> {
 }
 
 fn parse_byzantine(text: &str) -> Result<(u32, Behaviour), String> {
-    let (operator, behaviour) = text.split_once(':').ok_or("it must be of the form OPERATOR:BEHAVIOUR, such as 2:silent")?;
+    let (operator, behaviour) =
+        text.split_once(':').ok_or("it must be of the form OPERATOR:BEHAVIOUR, such as 2:silent")?;
     let operator = operator.parse().map_err(|_| format!("`{operator}` is not a position or an id of an operator"))?;
     Ok((operator, behaviour.parse()?))
 }
@@ -89,7 +90,8 @@ fn parse_byzantine(text: &str) -> Result<(u32, Behaviour), String> {
 pub(super) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     let options = options(args)?;
     let seed = options.seed;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime cannot start")?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime cannot start")?;
     let done = runtime.block_on(async {
         tokio::select! {
             done = demo(args, options) => done,
@@ -173,7 +175,9 @@ async fn conclude(args: &DemoArgs, demo: &Demo, finished: &Finished) -> anyhow::
             println!("Figures: {}", args.out.join("report.json").display());
             ExitCode::from(INCOMPLETE)
         }
-        ReadinessFigures::Aborted { reason } => bail!("the ceremony ended without keys: {reason}; see {}", args.out.join("report.json").display()),
+        ReadinessFigures::Aborted { reason } => {
+            bail!("the ceremony ended without keys: {reason}; see {}", args.out.join("report.json").display())
+        }
     };
     if let Some(deposit_file) = deposit_file {
         print_next_steps(args, &deposit_file, finished);
@@ -196,7 +200,10 @@ fn print_figures(finished: &Finished) {
 
 fn print_next_steps(args: &DemoArgs, deposit_file: &Path, finished: &Finished) {
     let out = args.out.display();
-    println!("{} validators are ready, and every field of their deposit data was verified:", finished.report.pubkeys.len());
+    println!(
+        "{} validators are ready, and every field of their deposit data was verified:",
+        finished.report.pubkeys.len()
+    );
     println!("  deposit data  {}", deposit_file.display());
     println!("  certificate   {}", args.out.join("certificate.json").display());
     println!("  figures       {}", args.out.join("report.json").display());

@@ -83,7 +83,9 @@ pub enum Violation {
         kind: CulpritKind,
     },
     /// An honest operator ended without keys although few enough operators failed.
-    #[error("operator {operator} ended without keys in step {step} although no more than f operators failed: {reason}")]
+    #[error(
+        "operator {operator} ended without keys in step {step} although no more than f operators failed: {reason}"
+    )]
     NoKeys {
         /// Who.
         operator: OperatorId,

@@ -156,7 +156,8 @@ impl Draw {
     }
 
     fn shuffled(&mut self, ids: &[OperatorId]) -> Vec<OperatorId> {
-        let keyed: BTreeMap<(u64, OperatorId), OperatorId> = ids.iter().map(|id| ((self.0.next_u64(), *id), *id)).collect();
+        let keyed: BTreeMap<(u64, OperatorId), OperatorId> =
+            ids.iter().map(|id| ((self.0.next_u64(), *id), *id)).collect();
         keyed.into_values().collect()
     }
 }

@@ -92,7 +92,8 @@ impl fmt::Display for Summary {
             "{:<36} {:>6} {:>6} {:>10} {:>7} {:>12} {:>9}",
             "fault", "runs", "ready", "incomplete", "aborted", "median ms", "messages"
         )?;
-        for (name, row) in self.kinds.iter().map(|(name, row)| (name.as_str(), row)).chain([("all runs", &self.total)]) {
+        for (name, row) in self.kinds.iter().map(|(name, row)| (name.as_str(), row)).chain([("all runs", &self.total)])
+        {
             writeln!(
                 out,
                 "{name:<36} {:>6} {:>6} {:>10} {:>7} {:>12} {:>9}",

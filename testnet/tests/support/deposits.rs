@@ -93,7 +93,8 @@ fn merkle(leaves: &[[u8; 32]]) -> [u8; 32] {
 pub fn check_with_python(file: &Path, network: Network, withdrawal_address: Address) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("verify");
     let chosen = std::env::var("CLUSTER_PYTHON").ok();
-    let candidates = chosen.into_iter().chain([folder.join("venv/bin/python3").display().to_string(), "python3".to_owned()]);
+    let candidates =
+        chosen.into_iter().chain([folder.join("venv/bin/python3").display().to_string(), "python3".to_owned()]);
     let has_library = |python: &String| {
         let asked = Command::new(python).args(["-c", "import py_ecc"]).output();
         asked.is_ok_and(|answer| answer.status.success())

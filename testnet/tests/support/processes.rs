@@ -187,7 +187,10 @@ impl Processes {
         let others = self.running.keys().filter(|other| **other != name && **other != "service").count();
         let url = self.ready_urls[&name].clone();
         let is_connected = |text: &str| {
-            let line = text.lines().find(|line| !line.starts_with('#') && line.contains("peers_connected ")).unwrap_or_default();
+            let line = text
+                .lines()
+                .find(|line| !line.starts_with('#') && line.contains("peers_connected "))
+                .unwrap_or_default();
             line.rsplit(' ').next().and_then(|count| count.parse::<usize>().ok()).is_some_and(|count| count >= others)
         };
         self.await_text(&name, &url, is_connected).await;
