@@ -11,7 +11,7 @@ use cluster_core::{
 use crate::cpu_time;
 
 /// Bytes of one message at most, as on the wire.
-const MESSAGE_LIMIT: usize = 4 * 1024 * 1024;
+pub const MESSAGE_LIMIT: usize = 4 * 1024 * 1024;
 
 /// The processor time of one operator for a whole recorded ceremony: making its dealing, decoding and judging what
 /// the others sent, encoding what it sends and journals, all seven steps. Network and disk are not in it.

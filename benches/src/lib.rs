@@ -7,6 +7,7 @@
 pub mod dkg;
 pub mod floor;
 pub mod signing;
+pub mod wire;
 
 use std::{hint::black_box, time::Duration};
 

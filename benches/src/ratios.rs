@@ -9,6 +9,7 @@ use anyhow::{anyhow, Result};
 use cluster_benches::{
     dkg, fastest, floor, rng,
     signing::{Committee, Messages},
+    wire::Encoded,
 };
 use cluster_core::recording::Recording;
 use cluster_crypto::bls::{HashedMessage, SecretKey};
@@ -25,6 +26,7 @@ fn main() -> Result<()> {
     println!("Calibration, `bls sign` of 32 bytes: {} µs. {}\n", micros(calibration(), 1), load());
     ceremonies(quick)?;
     signatures()?;
+    encodings()?;
     println!("Calibration at the end: {} µs. {}", micros(calibration(), 1), load());
     Ok(())
 }
@@ -88,6 +90,23 @@ fn signatures() -> Result<()> {
                 let kind = if kind == Messages::Same { "one" } else { "distinct" };
                 println!("| {n} | {k} | {kind} | {} {}", measured.name, row(measured.time, measured.floor, k));
             }
+        }
+    }
+    println!();
+    Ok(())
+}
+
+fn encodings() -> Result<()> {
+    println!("| n | K | operation | bytes per validator | per validator, µs |");
+    println!("|---|---|---|---|---|");
+    for n in OPERATORS {
+        let k = 100;
+        let recording = Recording::new(n, k, 1).map_err(|error| anyhow!(error))?;
+        let encoded = Encoded::new(&recording).ok_or_else(|| anyhow!("the recording holds no dealing"))?;
+        for operation in encoded.operations() {
+            let time = fastest(MAX_SAMPLES, || (operation.work)(&encoded));
+            let bytes = operation.bytes / k as usize;
+            println!("| {n} | {k} | {} | {bytes} | {} |", operation.name, micros(time, k));
         }
     }
     println!();
