@@ -64,7 +64,13 @@ impl Progress {
                 let missing: Vec<String> = event.body.missing_operators.iter().map(u32::to_string).collect();
                 self.line(&format!("published without operator {}", missing.join(", ")));
             }
-            EventKind::Ready => self.line("published; all operators hold their shares"),
+            EventKind::Ready => {
+                // Reports of steps may still be on their way when the result is there.
+                for bar in self.bars.iter().flat_map(BTreeMap::values) {
+                    bar.set_position(self.operators as u64);
+                }
+                self.line("published; all operators hold their shares");
+            }
             EventKind::Expired => self.line("the request expired before the ceremony had a result"),
             EventKind::Requested => self.line("the service took the request"),
         }

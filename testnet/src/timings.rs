@@ -29,7 +29,7 @@ impl Timings {
         Self {
             step: Duration::from_millis(2_500) + work + latency * 8,
             ask: Duration::from_millis(250) + work / 8 + latency * 4,
-            ceremony: Duration::from_secs(60) + work * 10 + latency * 100,
+            ceremony: Duration::from_secs(25) + work * 10 + latency * 100,
             quiet: Duration::from_millis(1_000) + work / 4 + latency * 4,
         }
     }

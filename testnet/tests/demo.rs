@@ -119,3 +119,15 @@ async fn a_dealer_of_wrong_shares_is_proven_guilty_and_excluded() {
     let certificate = cluster_core::certificate::Certificate::from_json(&finished.files.unwrap().certificate).unwrap();
     assert!(certificate.transcript.qualified.iter().all(|(dealer, _)| *dealer != OperatorId(103)));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_operator_goes_by_its_position_or_its_id_and_no_other_number() {
+    let world = cluster_testnet::world::World::generate(Network::Hoodi, 13, 10);
+    let found: Vec<_> = [1, 13, 101, 113].into_iter().map(|number| world.operator(number).unwrap().0).collect();
+    assert_eq!(found, [101, 113, 101, 113]);
+    assert!([0, 14, 100, 114].into_iter().all(|number| world.operator(number).is_none()));
+    let dir = tempfile::tempdir().unwrap();
+    let wrong = Options { byzantine: vec![(5, Behaviour::Silent)], ..Options::new(Network::Hoodi, 4, 1, 10) };
+    let error = Demo::start(wrong, dir.path()).await.err().unwrap().to_string();
+    assert_eq!(error, "there is no operator 5; name one by its position, 1 to 4, or by its id, 101 to 104");
+}

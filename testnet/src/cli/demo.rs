@@ -192,6 +192,8 @@ fn print_figures(finished: &Finished) {
     let report = &finished.report;
     println!();
     println!("request to row in the service: {:.0} ms; processor time {:.0} ms", report.wall_ms, report.cpu_ms);
+    let spent = |step: &Step| Some(format!("{step} {:.0}", report.steps_ms.get(step.name())?));
+    println!("milliseconds in each step: {}", Step::ALL.iter().filter_map(spent).collect::<Vec<_>>().join(", "));
     for culprit in &report.culprits {
         let by: Vec<String> = culprit.named_by.iter().map(ToString::to_string).collect();
         println!("operator {} is named for {} by operators {}", culprit.operator_id, culprit.kind, by.join(", "));
