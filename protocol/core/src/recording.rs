@@ -99,12 +99,13 @@ fn collect(
     while let Some(output) = machine.poll() {
         match output {
             Output::Send { to: Recipient::One(to), message } => queue.push_back(Envelope { from, to, message }),
-            Output::Send { to: Recipient::All, message } => queue.extend(
-                members
-                    .keys()
-                    .filter(|to| **to != from)
-                    .map(|to| Envelope { from, to: *to, message: Arc::clone(&message) }),
-            ),
+            Output::Send { to: Recipient::All, message } => {
+                queue.extend(members.keys().filter(|to| **to != from).map(|to| Envelope {
+                    from,
+                    to: *to,
+                    message: Arc::clone(&message),
+                }))
+            }
             Output::Done(outcome) => certificate = Some(outcome.certificate),
             Output::Persist(_) | Output::Abort(_) => {}
         }
