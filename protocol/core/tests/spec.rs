@@ -9,7 +9,6 @@ const NOT_IN_CODE_OF_THE_MACHINE: &[(&str, &str)] = &[
     ("0.1", "request.rs checks requests"),
     ("0.2", "ceremony.rs derives the id"),
     ("0.3", "message.rs signs, receive.rs checks, for every step"),
-    ("0.5", "the order of outputs in every step"),
     ("9.4", "says that there is nothing else"),
     ("10.1", "the conditions of every step"),
 ];

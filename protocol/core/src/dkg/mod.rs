@@ -16,6 +16,7 @@ mod machine;
 mod message;
 mod output;
 mod receive;
+mod restore;
 mod signing;
 mod store;
 mod vote;
@@ -29,12 +30,13 @@ pub use adversary::{Adversary, Behaviour, Emission};
 pub use context::Context;
 pub use dealing::DealingFault;
 pub use evidence::{Culprit, CulpritKind, Evidence, EvidenceError};
-pub use machine::{Machine, RestoreError};
+pub use machine::Machine;
 pub use message::{
     qualified_digest, vote_digest, Accusation, Ballot, Body, Certify, Dealing, DealingRef, Inventory, Lock, Message,
     Partials, Qualified, Receipt, RevealedShares, Signed, MAX_ACCUSATIONS, MAX_RELAYED,
 };
 pub use output::{AbortReport, Outcome, Output, Record, StoredShares, Timing};
+pub use restore::RestoreError;
 
 /// Where a ceremony stands: the seven steps of DKG, and its two ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
