@@ -71,5 +71,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
         request.signature.to_bytes().to_vec(),
         request.request.owner.to_string().into_bytes(),
         vec![8; 32],
+        // Once taken for the key 02ff..: another encoding of it.
+        [&[5; 1], &[0xff; 10][..], &[0x30, 0x58], &[0xff; 20]].concat(),
     ]
 }

@@ -101,6 +101,10 @@ impl PublicKey {
     /// [`IdentityError::PublicKey`] unless there are 33 bytes that encode a point of the curve.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, IdentityError> {
         let bytes: [u8; 33] = bytes.try_into().map_err(|_| IdentityError::PublicKey)?;
+        // SEC 1 has a third form of this length, tag 5: one key would have two encodings, and so two identities.
+        if !matches!(bytes[0], 2 | 3) {
+            return Err(IdentityError::PublicKey);
+        }
         let point = k256::PublicKey::from_sec1_bytes(&bytes).map_err(|_| IdentityError::PublicKey)?;
         Ok(Self { bytes, point })
     }

@@ -58,6 +58,11 @@ fn signatures_verify_for_their_key_and_digest_alone_and_in_one_form_alone() {
 
 #[test]
 fn keys_have_one_encoding() {
+    for seed in 0..8 {
+        let mut compact = SecretKey::generate(&mut rng(seed)).public_key().to_bytes();
+        compact[0] = 5;
+        assert_eq!(PublicKey::from_bytes(&compact), Err(IdentityError::PublicKey), "the x-only form of SEC 1");
+    }
     let key = SecretKey::generate(&mut rng(3));
     let bytes = key.public_key().to_bytes();
     assert_eq!(PublicKey::from_bytes(&bytes).unwrap(), key.public_key());
