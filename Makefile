@@ -17,7 +17,7 @@ setup: ## What the tests need besides Rust: PostgreSQL and a Python verifier
 	@bash .ci/setup
 
 demo: ## A whole network in one process makes deposit data for 3 validators
-	cargo build --release --locked -p cluster-testnet
+	cargo build --release --locked -p cluster-testnet -p cluster-node
 	./target/release/cluster-testnet demo --operators $(OPERATORS) --validators $(VALIDATORS) --network $(NETWORK) \
 		--withdrawal-address lido --transport $(TRANSPORT) --out $(DEMO_DIR)
 
@@ -39,7 +39,7 @@ fuzz: ## Every fuzz target for a minute each (needs cargo-fuzz)
 	@bash fuzz/run.sh
 
 soak: ## Thousands of simulated schedules, and the simulation tests over many seeds
-	cargo build --release --locked -p cluster-testnet
+	cargo build --release --locked -p cluster-testnet -p cluster-node
 	for operators in 4 7 10 13; do \
 		./target/release/cluster-testnet simulate --operators $$operators --validators 2 --seeds 2000 || exit 1; \
 	done
