@@ -6,6 +6,7 @@ use std::time::Instant;
 use cluster_core::ceremony::CeremonyId;
 use cluster_core::certificate::{Certificate, CertificateError};
 use cluster_core::committee::OperatorId;
+use cluster_core::dkg::CulpritKind;
 use cluster_core::request::SignedRequest;
 use cluster_node::driver::results::{kind_name, StoredResult};
 use cluster_node::network::Transport;
@@ -102,6 +103,10 @@ pub async fn run(
         culprits: culprits(testnet, ceremony_id),
         readiness: readiness(ending),
     };
+    if report.readiness == ReadinessFigures::Ready {
+        // All have attested: who was called silent was late, as the operator that said so is about to learn.
+        report.culprits.retain(|culprit| culprit.kind != kind_name(CulpritKind::Silent));
+    }
     let steps = testnet.steps.medians_ms(ceremony_id);
     report.steps_ms = steps.into_iter().map(|(step, spent)| (step.name().to_owned(), spent)).collect();
     Ok(Finished { report, files, request })

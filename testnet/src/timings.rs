@@ -25,7 +25,10 @@ impl Timings {
     #[must_use]
     pub fn for_ceremonies(operators: usize, validators: u32, latency: Duration) -> Self {
         // All operators compute on the same few cores: a step of all of them takes a few milliseconds a key at most.
-        let work = Duration::from_millis(3) * validators.saturating_mul(u32::try_from(operators).unwrap_or(13));
+        let operators = u32::try_from(operators).unwrap_or(13);
+        // However few the keys, every operator answers every other one.
+        let work = Duration::from_millis(3) * validators.saturating_mul(operators)
+            + Duration::from_millis(20) * operators * operators;
         Self {
             step: Duration::from_millis(2_500) + work + latency * 8,
             ask: Duration::from_millis(250) + work / 8 + latency * 4,
