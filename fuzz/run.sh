@@ -8,10 +8,11 @@ if ! cargo fuzz --version >/dev/null 2>&1; then
   cargo install cargo-fuzz --locked --quiet --root target/tools
   export PATH="$PWD/target/tools/bin:$PATH"
 fi
-# The sanitizers are behind a flag of nightly compilers; the stable one has them too.
-export RUSTC_BOOTSTRAP=1
-
 cargo run --quiet --locked -p cluster-fuzz-bodies --example write_seeds -- fuzz/corpus
+
+# The sanitizers are behind a flag of nightly compilers; the stable one has them too. Not set above: it would make cargo
+# build everything outside of this folder again.
+export RUSTC_BOOTSTRAP=1
 cargo fuzz build --fuzz-dir fuzz
 for target in ${TARGETS:-$(cargo fuzz list --fuzz-dir fuzz)}; do
   echo "fuzzing $target for $seconds s"
