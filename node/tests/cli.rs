@@ -215,6 +215,7 @@ fn an_operator_serves_metrics_and_ends_well_on_sigterm() {
     while get("/ready").is_none() {
         assert!(std::time::Instant::now() < give_up, "the operator never became ready");
         assert!(operator.try_wait().unwrap().is_none(), "the operator ended by itself");
+        // The pause between two questions; what ends the wait is the answer, or the deadline above.
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
     assert_eq!(get("/health").unwrap(), "ok\n");

@@ -51,6 +51,8 @@ pub struct Finished {
     pub files: Option<Files>,
     /// The request.
     pub request: SignedRequest,
+    /// What operators can prove against others: the operator that says so, and its evidence file.
+    pub evidence: Vec<(OperatorId, String)>,
 }
 
 /// Runs one request to its end. `seen` hears what the owner hears.
@@ -109,7 +111,7 @@ pub async fn run(
     }
     let steps = testnet.steps.medians_ms(ceremony_id);
     report.steps_ms = steps.into_iter().map(|(step, spent)| (step.name().to_owned(), spent)).collect();
-    Ok(Finished { report, files, request })
+    Ok(Finished { report, files, request, evidence: testnet.evidence(ceremony_id)? })
 }
 
 /// Buries the operator that its crash switch stopped, and starts it again when it should be.

@@ -194,7 +194,7 @@ pub fn write_files(dir: &Path, finished: &Finished, registry_toml: &str) -> Resu
         let name = name.to_string_lossy();
         let is_ours = name == "certificate.json"
             || name == "report.json"
-            || (name.starts_with("deposit_data-") && name.ends_with(".json"));
+            || (["deposit_data-", "evidence-"].iter().any(|kind| name.starts_with(kind)) && name.ends_with(".json"));
         if is_ours {
             std::fs::remove_file(entry.path()).map_err(|error| failed(&entry.path(), error))?;
         }
@@ -207,6 +207,9 @@ pub fn write_files(dir: &Path, finished: &Finished, registry_toml: &str) -> Resu
     let report = serde_json::to_string_pretty(&finished.report).unwrap_or_default();
     write("report.json", &format!("{report}\n"))?;
     write("registry.toml", registry_toml)?;
+    for (operator, text) in &finished.evidence {
+        write(&format!("evidence-{operator}.json"), text)?;
+    }
     let Some(files) = &finished.files else { return Ok(None) };
     write("certificate.json", &files.certificate)?;
     write(&files.deposit_name, &files.deposit_data).map(Some)

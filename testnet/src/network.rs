@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cluster_bootstrap::BootstrapConfig;
+use cluster_core::ceremony::CeremonyId;
 use cluster_core::committee::OperatorId;
 use cluster_core::dkg::Step;
 use cluster_core::registry::FileRegistry;
@@ -30,6 +31,14 @@ pub enum NetworkError {
     /// A folder or file.
     #[error("{path} cannot be made: {reason}")]
     File {
+        /// Which.
+        path: PathBuf,
+        /// The system's words.
+        reason: String,
+    },
+    /// An operator's evidence.
+    #[error("the evidence in {path} cannot be read: {reason}")]
+    Evidence {
         /// Which.
         path: PathBuf,
         /// The system's words.
@@ -311,6 +320,24 @@ impl Testnet {
         self.stop_bootstrap().await;
     }
 
+    /// The evidence files that operators wrote in a ceremony.
+    pub fn evidence(&self, ceremony_id: CeremonyId) -> Result<Vec<(OperatorId, String)>, NetworkError> {
+        let mut found = Vec::new();
+        for id in self.world.ids() {
+            let path = self.data_dir(id).join(format!("evidence-{}.json", hex::encode(ceremony_id.as_bytes())));
+            match std::fs::read_to_string(&path) {
+                Ok(text) => found.push((id, text)),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(NetworkError::Evidence { path, reason: error.to_string() }),
+            }
+        }
+        Ok(found)
+    }
+
+    fn data_dir(&self, id: OperatorId) -> PathBuf {
+        self.settings.dir.join(format!("operator-{id}"))
+    }
+
     fn clients(&self) -> Vec<(String, &Client)> {
         let operators = self.operators.iter().map(|(id, operator)| (format!("operator {id}"), operator.client()));
         operators.chain(self.gateway.iter().map(|gateway| ("the gateway".to_owned(), gateway.client()))).collect()
@@ -321,7 +348,7 @@ impl Testnet {
             return Err(NetworkError::NotRunning(format!("operator {id}")));
         };
         let mut config = OperatorConfig {
-            data_dir: self.settings.dir.join(format!("operator-{id}")),
+            data_dir: self.data_dir(id),
             ceremony: self.settings.timings.ceremony_config(),
             ..OperatorConfig::default()
         };

@@ -11,8 +11,9 @@ use cluster_node::network::{Link, Transport};
 use cluster_testnet::ceremony::Finished;
 use cluster_testnet::demo::{write_files, Demo, Options};
 use cluster_testnet::report::{ReadinessFigures, Report};
+use std::process::Command;
 use std::time::Duration;
-use support::deposits;
+use support::{deposits, processes::binary};
 
 async fn run(options: Options) -> Finished {
     let dir = tempfile::tempdir().unwrap();
@@ -109,6 +110,26 @@ async fn a_killed_operator_that_restarts_completes_the_ceremony() {
     assert_eq!(finished.report.readiness, ReadinessFigures::Ready);
 }
 
+/// `cluster-node verify` on the folder that the demo leaves: the evidence holds, and no longer when it names another one.
+fn evidence_convicts(finished: &Finished) {
+    let dir = tempfile::tempdir().unwrap();
+    write_files(dir.path(), finished, "").unwrap().unwrap();
+    let verify = || {
+        let output = Command::new(binary("cluster-node")).arg("verify").arg(dir.path()).output().unwrap();
+        (output.status.success(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+    };
+    let (ok, said) = verify();
+    assert!(ok && said.contains("proves operator 103 guilty of wrong_share"), "{said}");
+    let path = dir.path().join("evidence-101.json");
+    let mut evidence: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    for culprit in evidence["culprits"].as_array_mut().unwrap() {
+        culprit["operator_id"] = 102.into();
+    }
+    std::fs::write(&path, evidence.to_string()).unwrap();
+    let (ok, said) = verify();
+    assert!(!ok && said.contains("the evidence proves operator 103 guilty, not 102"), "{said}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dealer_of_wrong_shares_is_proven_guilty_and_excluded() {
     let byzantine = vec![(3, Behaviour::WrongShare)];
@@ -116,6 +137,7 @@ async fn a_dealer_of_wrong_shares_is_proven_guilty_and_excluded() {
     assert_eq!(finished.report.readiness, ReadinessFigures::Ready);
     let named = finished.report.culprits.iter().find(|culprit| culprit.kind == "wrong_share").unwrap();
     assert_eq!(named.operator_id, OperatorId(103));
+    evidence_convicts(&finished);
     let certificate = cluster_core::certificate::Certificate::from_json(&finished.files.unwrap().certificate).unwrap();
     assert!(certificate.transcript.qualified.iter().all(|(dealer, _)| *dealer != OperatorId(103)));
 }

@@ -39,6 +39,15 @@ async fn is_ready(processes: &Processes, owner: &Owner, ceremony_id: CeremonyId,
     assert_eq!(keys.len(), validators, "{what}");
 }
 
+/// Who of the committee is fit, asked with the configuration of `name`.
+async fn preflight(processes: &Processes, name: &str) -> (bool, String) {
+    let ids: Vec<String> = processes.world.ids().iter().map(ToString::to_string).collect();
+    let config = processes.dir.join(format!("{name}.toml")).display().to_string();
+    let arguments = ["preflight", "--config", &config, "--operators", &ids.join(","), "--timeout-s", "8"];
+    let (status, said) = processes.try_cluster_node(&arguments).await;
+    (status.success(), said)
+}
+
 /// Restarts the victim so that it will die in `step`, and submits a request.
 async fn submit_deadly(processes: &mut Processes, owner: &Owner, step: Step) -> CeremonyId {
     processes.terminate(&operator_name(VICTIM)).await;
@@ -93,6 +102,9 @@ async fn an_operator_killed_in_any_step_comes_back_and_the_owner_gets_deposit_da
     let mut processes = Processes::start(NETWORK, 4, Transport::Tcp, 11).await;
     let owner = Owner::log_in(&processes.service_url, &processes.world.owner).await.unwrap();
     request_from_the_command_line(&processes).await;
+    // With the running gateway's own configuration and key, and without disturbing it.
+    let said = preflight(&processes, "gateway").await;
+    assert!(said.0 && said.1.contains("all 4 operators are fit"), "{}", said.1);
 
     for step in Step::ALL {
         let ceremony_id = submit_deadly(&mut processes, &owner, step).await;
@@ -115,10 +127,17 @@ async fn an_operator_that_stays_away_is_named_and_completes_when_it_comes_back()
     let ending = owner.follow(ceremony_id, short, &mut |_| {}).await.unwrap();
     assert_eq!(ending, Ending::Incomplete { missing: vec![VICTIM.0] });
     assert!(owner.files(ceremony_id).await.is_err(), "nothing to deposit while an operator is missing");
+    let (fit, said) = preflight(&processes, "operator-101").await;
+    assert!(!fit && said.contains("operator 102: not reachable") && said.contains("1 of 3 operators"), "{said}");
 
     // It comes back, and incomplete becomes ready.
     processes.start_operator(VICTIM, &[]).await;
     is_ready(&processes, &owner, ceremony_id, 2, "came back").await;
+
+    // A registry that cannot be read changes nothing; one that can is taken up.
+    let registry = std::fs::read_to_string(processes.dir.join("registry.toml")).unwrap();
+    processes.reload(OperatorId(101), "not a registry", "the registry stays as it was").await;
+    processes.reload(OperatorId(101), &registry, "read the registry again").await;
 
     // Nothing that was finished is lost when everything is killed and started again.
     for name in [operator_name(VICTIM), "gateway".to_owned(), "service".to_owned(), "bootstrap".to_owned()] {

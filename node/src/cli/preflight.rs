@@ -1,6 +1,7 @@
 //! `cluster-node preflight`: who of a committee is fit for a ceremony, before one is paid for.
 
 use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,7 +14,9 @@ use cluster_net::info::{Info, Role};
 use futures::future::join_all;
 
 use super::RunArgs;
-use crate::config::{self, OperatorConfig};
+use crate::config::{
+    self, ConfigError, GatewayConfig, IdentityConfig, LogConfig, MeshConfig, OperatorConfig, Overrides,
+};
 use crate::network::{Client, Network};
 use crate::operator::{network_config, Loaded};
 use crate::registry_file::ReloadableRegistry;
@@ -33,6 +36,35 @@ pub(super) struct PreflightArgs {
     /// Seconds to wait for each operator.
     #[arg(long, default_value_t = 10)]
     timeout_s: u64,
+}
+
+/// The part of a configuration that is needed here; operators and gateways have it alike.
+struct Asker {
+    registry_file: PathBuf,
+    identity: IdentityConfig,
+    mesh: MeshConfig,
+    log: LogConfig,
+}
+
+impl Asker {
+    /// Reads the configuration of an operator, or else of a gateway. When it is neither's, the error is about the
+    /// role that its own fields speak for.
+    fn load(file: Option<&Path>, flags: &Overrides) -> Result<Self, ConfigError> {
+        match config::load::<OperatorConfig>(file, flags) {
+            Ok(OperatorConfig { registry_file, identity, mesh, log, .. }) => {
+                Ok(Self { registry_file, identity, mesh, log })
+            }
+            Err(ConfigError::UnknownField { field, .. }) if is_of_gateways(&field) => {
+                let GatewayConfig { registry_file, identity, mesh, log, .. } = config::load(file, flags)?;
+                Ok(Self { registry_file, identity, mesh, log })
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn is_of_gateways(field: &str) -> bool {
+    matches!(field.split('.').next(), Some("service" | "publish"))
 }
 
 struct Finding {
@@ -57,7 +89,7 @@ pub(super) fn run(args: &PreflightArgs) -> anyhow::Result<ExitCode> {
         // The node itself may be running on its own ports.
         flags.list("mesh.listen", &["/ip4/0.0.0.0/udp/0/quic-v1".into(), "/ip4/0.0.0.0/tcp/0".into()]);
     }
-    let config: OperatorConfig = config::load(args.run.config.as_deref(), &flags)?;
+    let config = Asker::load(args.run.config.as_deref(), &flags)?;
     telemetry::init(&config.log)?;
     check_ids(&args.operators).context("operators")?;
     let registry = Arc::new(ReloadableRegistry::open(&config.registry_file)?);
@@ -73,7 +105,7 @@ pub(super) fn run(args: &PreflightArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn ask_all(
-    config: &OperatorConfig,
+    config: &Asker,
     loaded: &Loaded,
     operators: &[OperatorId],
     patience: Duration,

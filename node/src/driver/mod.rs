@@ -124,23 +124,17 @@ pub enum Lateness {
 
 /// What the parts of the driver share.
 pub(crate) struct Shared {
-    pub(crate) me: OperatorId,
-    pub(crate) identity: identity::SecretKey,
-    pub(crate) registry: Arc<dyn Registry>,
-    pub(crate) rules: RequestRules,
-    pub(crate) timing: Timing,
-    pub(crate) max_open: usize,
-    pub(crate) data_dir: PathBuf,
-    pub(crate) store: Arc<Store>,
-    pub(crate) client: Client,
-    pub(crate) outbound: Outbound,
-    pub(crate) publisher: Publisher,
-    pub(crate) metrics: Metrics,
-    pub(crate) hooks: Hooks,
-    pub(crate) crash: CrashSwitch,
-    pub(crate) stop: CancellationToken,
+    parts: Parts,
     running: Mutex<HashMap<CeremonyId, Handle>>,
     threads: Mutex<Vec<std::thread::JoinHandle<()>>>,
+}
+
+impl std::ops::Deref for Shared {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.parts
+    }
 }
 
 impl Shared {
@@ -160,7 +154,7 @@ impl Shared {
     }
 }
 
-/// Everything that [`Ceremonies::new`] needs.
+/// What the operator hands to the driver.
 pub(crate) struct Parts {
     pub(crate) me: OperatorId,
     pub(crate) identity: identity::SecretKey,
@@ -187,42 +181,7 @@ pub(crate) struct Ceremonies {
 
 impl Ceremonies {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts {
-            me,
-            identity,
-            registry,
-            rules,
-            timing,
-            max_open,
-            data_dir,
-            store,
-            client,
-            outbound,
-            publisher,
-            metrics,
-            hooks,
-            crash,
-            stop,
-        } = parts;
-        let shared = Shared {
-            me,
-            identity,
-            registry,
-            rules,
-            timing,
-            max_open,
-            data_dir,
-            store,
-            client,
-            outbound,
-            publisher,
-            metrics,
-            hooks,
-            crash,
-            stop,
-            running: Mutex::default(),
-            threads: Mutex::default(),
-        };
+        let shared = Shared { parts, running: Mutex::default(), threads: Mutex::default() };
         Self { shared: Arc::new(shared) }
     }
 

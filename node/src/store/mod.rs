@@ -195,6 +195,7 @@ fn open_patiently(path: &Path) -> Result<sled::Db, StoreError> {
                 if Instant::now() >= give_up {
                     return Err(StoreError::Locked { path: path.to_owned() });
                 }
+                // A predecessor that was killed lets go within moments, and sled offers nothing to wait on.
                 std::thread::sleep(Duration::from_millis(20));
             }
             Err(error) => return Err(error.into()),

@@ -198,6 +198,9 @@ fn print_figures(finished: &Finished) {
         let by: Vec<String> = culprit.named_by.iter().map(ToString::to_string).collect();
         println!("operator {} is named for {} by operators {}", culprit.operator_id, culprit.kind, by.join(", "));
     }
+    if !finished.evidence.is_empty() {
+        println!("the evidence is beside the other files; `cluster-node verify` judges it");
+    }
 }
 
 fn print_next_steps(args: &DemoArgs, deposit_file: &Path, finished: &Finished) {

@@ -143,12 +143,31 @@ impl Processes {
         }
     }
 
-    /// Runs `cluster-node` to its end; returns what it printed.
+    /// Runs `cluster-node` to its end, which must be a success; returns what it printed.
     pub async fn cluster_node(&self, arguments: &[&str]) -> String {
+        let (status, said) = self.try_cluster_node(arguments).await;
+        assert!(status.success(), "cluster-node {}: {status}: {said}", arguments.join(" "));
+        said
+    }
+
+    /// Runs `cluster-node` to its end; returns how it ended and what it printed.
+    pub async fn try_cluster_node(&self, arguments: &[&str]) -> (ExitStatus, String) {
         let output = tokio::process::Command::new(binary("cluster-node")).args(arguments).output().await.unwrap();
         let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        assert!(output.status.success(), "cluster-node {}: {}: {said}", arguments.join(" "), output.status);
-        said
+        (output.status, said)
+    }
+
+    /// Replaces the registry file and has an operator read it again, until its log says `expected`.
+    pub async fn reload(&self, id: OperatorId, registry: &str, expected: &str) {
+        std::fs::write(self.dir.join("registry.toml"), registry).unwrap();
+        let name = operator_name(id);
+        self.signal(&name, Signal::SIGHUP);
+        let log = self.dir.join(format!("{name}.log"));
+        eventually(&format!("{name} says `{expected}`"), PATIENCE, || {
+            let said = std::fs::read_to_string(&log).unwrap();
+            std::future::ready(said.contains(expected).then_some(()))
+        })
+        .await;
     }
 
     /// Ends every part in order, and deletes the folder.
