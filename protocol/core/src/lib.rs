@@ -8,15 +8,18 @@
 //! | [`request`], [`eip712`] | what an owner asks for, and every check on it |
 //! | [`ceremony`], [`committee`], [`network`], [`registry`] | who and where |
 //! | [`deposit`] | deposit containers, roots, domain, launchpad file |
+//! | [`beacon`], [`duty`] | the chain as validators see it, and names of what committees do for them |
 //! | [`certificate`], [`directory`] | the result of a ceremony and its offline verification |
 //! | [`encoding`] | the one binary encoding |
 
+pub mod beacon;
 pub mod ceremony;
 pub mod certificate;
 pub mod committee;
 pub mod deposit;
 pub mod directory;
 pub mod dkg;
+pub mod duty;
 pub mod eip712;
 pub mod encoding;
 pub mod machine;
