@@ -158,13 +158,28 @@ pub struct SigningId {
     pub kind: SigningKind,
     /// The slot of the duty; the first slot of the epoch for what is signed per epoch.
     pub slot: Slot,
+    /// Tells two exchanges for one slot apart: bytes of the dependent root where duties may still change after they
+    /// were signed for, bytes of the request for exits, else zero.
+    pub view: u32,
 }
 
 impl SigningId {
+    /// The one exchange of a kind for a slot.
+    #[must_use]
+    pub const fn new(committee: CommitteeId, kind: SigningKind, slot: Slot) -> Self {
+        Self { committee, kind, slot, view: 0 }
+    }
+
+    /// The same exchange under the view that starts with these bytes.
+    #[must_use]
+    pub const fn with_view(self, root: &[u8; 32]) -> Self {
+        Self { view: u32::from_be_bytes([root[0], root[1], root[2], root[3]]), ..self }
+    }
+
     /// The exchange of what is signed once for an epoch.
     #[must_use]
     pub const fn for_epoch(committee: CommitteeId, kind: SigningKind, epoch: Epoch, slots_per_epoch: u64) -> Self {
-        Self { committee, kind, slot: epoch.start(slots_per_epoch) }
+        Self::new(committee, kind, epoch.start(slots_per_epoch))
     }
 }
 
