@@ -17,7 +17,7 @@ use super::ceremony::count_end;
 use super::Shared;
 use crate::evidence::EvidenceFile;
 use crate::service_client::now_ms;
-use crate::store::{CeremonyState, Store, StoreError, Table};
+use crate::store::{CeremonyState, Store, StoreError, Table, ValidatorEntry};
 
 /// A contribution of 1,000 validators is about 1 MB.
 const RESULT_LIMIT: usize = 4 * 1024 * 1024;
@@ -67,6 +67,8 @@ pub(super) fn done(
         missing: missing.clone(),
         culprits: names(&outcome.culprits),
     };
+    // Before the state, which a restart trusts: a ceremony that counts as ready has its validators in the table.
+    shared.store.add_validators(&ValidatorEntry::of_transcript(&outcome.contribution.transcript, shared.me))?;
     save(shared, ceremony_id, &result, state)?;
     save_evidence(shared, ceremony_id, request, &outcome.culprits);
     let validators = outcome.contribution.transcript.validators.len();

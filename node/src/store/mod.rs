@@ -7,6 +7,7 @@
 //! | `nonces`     | owner, request nonce           | ceremony id: a nonce is used once                  | no     |
 //! | `journal`    | ceremony id, position (u64 BE) | one record of the machine                          | if secret |
 //! | `shares`     | ceremony id                    | this operator's shares                             | yes    |
+//! | `validators` | validator key                  | what is public about a validator, or empty: removed | no    |
 //! | `outcomes`   | ceremony id                    | what the ceremony ended with                       | no     |
 //! | `outbox`     | ceremony id                    | gateway: certificate and what became of it         | no     |
 //! | `requests`   | ceremony id                    | gateway: requests under way                        | no     |
@@ -21,6 +22,7 @@ mod records;
 mod schema;
 mod sealing;
 mod tables;
+mod validators;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,6 +36,7 @@ pub use records::{from_entry, to_entry};
 pub use schema::SCHEMA_VERSION;
 pub use sealing::SealError;
 pub use tables::Table;
+pub use validators::{fee_recipient, Source, ValidatorEntry, DEFAULT_GAS_LIMIT};
 
 use sealing::Sealer;
 
@@ -104,6 +107,8 @@ pub struct Store {
     nonces: sled::Tree,
     journal: sled::Tree,
     shares: sled::Tree,
+    validators: sled::Tree,
+    validators_changed: tokio::sync::watch::Sender<u64>,
     tables: [sled::Tree; 4],
     sealer: Sealer,
     closed: AtomicBool,
@@ -128,6 +133,8 @@ impl Store {
             nonces: db.open_tree("nonces")?,
             journal: db.open_tree("journal")?,
             shares: db.open_tree("shares")?,
+            validators: db.open_tree("validators")?,
+            validators_changed: tokio::sync::watch::Sender::new(0),
             tables: [
                 db.open_tree(Table::Outcomes.name())?,
                 db.open_tree(Table::Outbox.name())?,

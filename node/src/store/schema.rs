@@ -1,9 +1,13 @@
 //! Version of the store's layout, and the way from each version to the next.
 
+use cluster_core::certificate::{Contribution, MAX_CONTRIBUTION_BYTES};
+use cluster_core::encoding::{decode, encode};
+
+use super::validators::ValidatorEntry;
 use super::StoreError;
 
 /// The layout that this binary writes.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 const VERSION_KEY: &[u8] = b"schema_version";
 
@@ -13,7 +17,7 @@ struct Migration {
     apply: fn(&sled::Db) -> Result<(), StoreError>,
 }
 
-const MIGRATIONS: &[Migration] = &[];
+const MIGRATIONS: &[Migration] = &[Migration { from: 1, apply: list_validators }];
 
 /// Brings the store to [`SCHEMA_VERSION`]; refuses one that a newer binary wrote, since its meaning is unknown here.
 pub(super) fn bring_up_to_date(db: &sled::Db, meta: &sled::Tree) -> Result<(), StoreError> {
@@ -41,4 +45,31 @@ pub(super) fn bring_up_to_date(db: &sled::Db, meta: &sled::Tree) -> Result<(), S
     }
     meta.insert(VERSION_KEY, &SCHEMA_VERSION.to_le_bytes())?;
     Ok(())
+}
+
+/// Version 2 has a table of validators: filled from the results of ceremonies that have keys.
+fn list_validators(db: &sled::Db) -> Result<(), StoreError> {
+    let validators = db.open_tree("validators")?;
+    for outcome in db.open_tree("outcomes")?.iter().values() {
+        let Some(contribution) = contribution_of_version_1(&outcome?)? else { continue };
+        let me = contribution.attestation.operator_id;
+        for entry in ValidatorEntry::of_transcript(&contribution.transcript, me) {
+            validators.insert(entry.pubkey.to_bytes(), encode(&entry))?;
+        }
+    }
+    Ok(())
+}
+
+/// The contribution inside a stored result as version 1 wrote it: a tag of four bytes, zero for a ceremony with keys, then
+/// the length in eight bytes and the encoded contribution. Read by hand, since the type of today may change.
+fn contribution_of_version_1(outcome: &[u8]) -> Result<Option<Contribution>, StoreError> {
+    let corrupt = || StoreError::Corrupt { what: "a result" };
+    let (tag, rest) = outcome.split_first_chunk::<4>().ok_or_else(corrupt)?;
+    if u32::from_le_bytes(*tag) != 0 {
+        return Ok(None);
+    }
+    let (length, rest) = rest.split_first_chunk::<8>().ok_or_else(corrupt)?;
+    let length = usize::try_from(u64::from_le_bytes(*length)).map_err(|_| corrupt())?;
+    let bytes = rest.get(..length).ok_or_else(corrupt)?;
+    decode(bytes, MAX_CONTRIBUTION_BYTES).map(Some).map_err(|_| corrupt())
 }
