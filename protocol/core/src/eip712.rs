@@ -1,14 +1,15 @@
-//! EIP-712 hashing of exactly one structure, the owner's request, and the JSON that a wallet needs
-//! to show and sign it. Every field of the request is signed; the chain id is in the domain.
+//! EIP-712 hashing of exactly two structures, an owner's request for validators and for exits, and the JSON that a wallet
+//! needs to show and sign them. Every field of a request is signed; the chain id is in the domain.
 //!
 //! ```text
 //! domain   { name: "Cluster Node", version: "1", chainId }
 //! message  DepositDataRequest(address owner,bytes clusterPublicKey,uint32[] operatorIds,
 //!          uint32 validatorCount,address withdrawalAddress,uint64 amountGwei,uint256 nonce,uint64 deadline)
+//! message  ExitRequest(address owner,bytes[] validators,uint256 nonce,uint64 deadline)
 //! digest   keccak256(0x19 0x01 || hashStruct(domain) || hashStruct(message))
 //! ```
 
-use crate::{encoding::to_hex, request::Request};
+use crate::{encoding::to_hex, exit::ExitRequest, request::Request};
 use cluster_crypto::ethereum::{keccak256, Address};
 use serde_json::{json, Value};
 
@@ -17,14 +18,22 @@ const DOMAIN_VERSION: &str = "1";
 const DOMAIN_TYPE: &str = "EIP712Domain(string name,string version,uint256 chainId)";
 const REQUEST_TYPE: &str = "DepositDataRequest(address owner,bytes clusterPublicKey,uint32[] operatorIds,\
 uint32 validatorCount,address withdrawalAddress,uint64 amountGwei,uint256 nonce,uint64 deadline)";
+const EXIT_TYPE: &str = "ExitRequest(address owner,bytes[] validators,uint256 nonce,uint64 deadline)";
 
-/// The digest that the owner's wallet signs.
+/// The digest that the owner's wallet signs to ask for validators.
 pub fn request_digest(request: &Request) -> [u8; 32] {
-    let mut message = [0u8; 66];
-    message[..2].copy_from_slice(&[0x19, 0x01]);
-    message[2..34].copy_from_slice(&domain_separator(request.chain_id));
-    message[34..].copy_from_slice(&hash_request(request));
-    keccak256(&message)
+    digest(request.chain_id, &hash_request(request))
+}
+
+/// The digest that the owner's wallet signs to ask for exits.
+pub fn exit_digest(request: &ExitRequest) -> [u8; 32] {
+    // An array is the hash of its encoded members, and dynamic bytes are encoded as their hash.
+    let validators: Vec<u8> = request.pubkeys.iter().flat_map(|key| keccak256(&key.to_bytes())).collect();
+    let message = hash_struct(
+        EXIT_TYPE,
+        &[address_word(&request.owner), keccak256(&validators), word(request.nonce), word(request.deadline)],
+    );
+    digest(request.chain_id, &message)
 }
 
 /// The argument of `eth_signTypedData_v4` for this request. Integers are decimal strings, because a
@@ -49,6 +58,33 @@ pub fn typed_data_json(request: &Request) -> Value {
             "deadline": request.deadline.to_string(),
         },
     })
+}
+
+/// The argument of `eth_signTypedData_v4` for a request for exits.
+pub fn exit_typed_data_json(request: &ExitRequest) -> Value {
+    let validators: Vec<String> = request.pubkeys.iter().map(ToString::to_string).collect();
+    json!({
+        "types": {
+            "EIP712Domain": fields(DOMAIN_TYPE),
+            "ExitRequest": fields(EXIT_TYPE),
+        },
+        "primaryType": "ExitRequest",
+        "domain": { "name": DOMAIN_NAME, "version": DOMAIN_VERSION, "chainId": request.chain_id.to_string() },
+        "message": {
+            "owner": request.owner.to_string(),
+            "validators": validators,
+            "nonce": request.nonce.to_string(),
+            "deadline": request.deadline.to_string(),
+        },
+    })
+}
+
+fn digest(chain_id: u64, message_hash: &[u8; 32]) -> [u8; 32] {
+    let mut message = [0u8; 66];
+    message[..2].copy_from_slice(&[0x19, 0x01]);
+    message[2..34].copy_from_slice(&domain_separator(chain_id));
+    message[34..].copy_from_slice(message_hash);
+    keccak256(&message)
 }
 
 fn domain_separator(chain_id: u64) -> [u8; 32] {

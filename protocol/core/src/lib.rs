@@ -6,6 +6,7 @@
 //! | module | what it is for |
 //! | --- | --- |
 //! | [`request`], [`eip712`] | what an owner asks for, and every check on it |
+//! | [`exit`] | an owner's order to let validators leave |
 //! | [`ceremony`], [`committee`], [`network`], [`registry`] | who and where |
 //! | [`deposit`] | deposit containers, roots, domain, launchpad file |
 //! | [`beacon`], [`duty`] | the chain as validators see it, and names of what committees do for them |
@@ -22,6 +23,7 @@ pub mod dkg;
 pub mod duty;
 pub mod eip712;
 pub mod encoding;
+pub mod exit;
 pub mod machine;
 pub mod network;
 #[cfg(feature = "simulation")]

@@ -7,6 +7,7 @@ mod dealer;
 mod decoders;
 mod deposit;
 mod directory;
+mod exit;
 mod registry;
 mod request;
 mod tamper;
