@@ -10,6 +10,7 @@
 //! | [`ceremony`], [`committee`], [`network`], [`registry`] | who and where |
 //! | [`deposit`] | deposit containers, roots, domain, launchpad file |
 //! | [`beacon`], [`duty`] | the chain as validators see it, and names of what committees do for them |
+//! | [`signing`] | partial signatures of a committee, combined and verified |
 //! | [`certificate`], [`directory`] | the result of a ceremony and its offline verification |
 //! | [`encoding`] | the one binary encoding |
 
@@ -30,6 +31,7 @@ pub mod network;
 pub mod recording;
 pub mod registry;
 pub mod request;
+pub mod signing;
 #[cfg(feature = "simulation")]
 pub mod simulation;
 pub mod verdict;

@@ -26,6 +26,8 @@ pub enum SkipReason {
     TooLate,
     /// The peer asks too often; the answer follows at the permitted rate.
     TooOften,
+    /// The message is about nothing that this operator takes part in.
+    Unknown,
 }
 
 /// Why a message is held against the peer that sent it.

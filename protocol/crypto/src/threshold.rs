@@ -150,6 +150,25 @@ pub fn sign_partial(
     Ok(Partial(point.to_affine()))
 }
 
+/// Signs one message with many shares, in a time independent of them: what a slot asks of a committee.
+///
+/// Equal to [`sign_partial`] for each share.
+#[must_use]
+pub fn sign_same_message(shares: &[&bls::SecretKey], threshold: Threshold, message: &HashedMessage) -> Vec<Partial> {
+    let inverse = inverse_scale(threshold);
+    let base = G2::from(message.0);
+    let points: Vec<_> = shares
+        .iter()
+        .map(|share| {
+            let mut scaled = *share.scalar() * inverse;
+            let point = base.mul_secret(&scaled);
+            scaled.zeroize();
+            point
+        })
+        .collect();
+    G2::batch_to_affine(&points).into_iter().map(Partial).collect()
+}
+
 /// A combined signature that nobody has verified yet.
 #[derive(Clone, Copy)]
 pub struct CandidateSignature(G2Affine);
