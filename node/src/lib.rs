@@ -10,8 +10,10 @@
 //! | [`service_client`] | calls to the Cluster Node Service |
 //! | [`http`], [`metrics`], [`telemetry`] | what a node shows of itself |
 //! | [`evidence`] | proofs against operators, for anybody to check |
+//! | [`beacon`] | beacon nodes: what duties ask and tell |
 //! | [`cli`] | the command line |
 
+pub mod beacon;
 pub mod cli;
 pub mod config;
 pub mod driver;
