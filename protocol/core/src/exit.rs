@@ -95,7 +95,7 @@ pub enum ExitError {
     #[error("pubkeys names validator {pubkey} twice; name each once")]
     Duplicate {
         /// The validator.
-        pubkey: bls::PublicKey,
+        pubkey: Box<bls::PublicKey>,
     },
     /// Too late.
     #[error("the deadline {deadline} has passed, it is {now_s} now; sign a new exit request")]
@@ -128,19 +128,19 @@ pub enum ExitError {
     #[error("pubkeys does not name validator {pubkey}")]
     NotNamed {
         /// The validator.
-        pubkey: bls::PublicKey,
+        pubkey: Box<bls::PublicKey>,
     },
     /// Nobody may ask for an exit of this validator.
     #[error("the owner of validator {pubkey} is not known to this operator; import it again with its owner")]
     NoOwner {
         /// The validator.
-        pubkey: bls::PublicKey,
+        pubkey: Box<bls::PublicKey>,
     },
     /// The validator is somebody else's.
     #[error("validator {pubkey} belongs to {owner}, the exit request is signed by {found}")]
     NotTheOwner {
         /// The validator.
-        pubkey: bls::PublicKey,
+        pubkey: Box<bls::PublicKey>,
         /// Its owner.
         owner: Address,
         /// Who signed.
@@ -193,7 +193,7 @@ impl SignedExitRequest {
         }
         let mut seen = HashSet::with_capacity(count);
         if let Some(pubkey) = request.pubkeys.iter().find(|key| !seen.insert(key.to_bytes())) {
-            return Err(ExitError::Duplicate { pubkey: *pubkey });
+            return Err(ExitError::Duplicate { pubkey: Box::new(*pubkey) });
         }
         let deadline = request.deadline;
         if deadline < now_s {
@@ -232,12 +232,12 @@ impl<'a> CheckedExit<'a> {
     pub fn allows(&self, pubkey: &bls::PublicKey, owner: Option<Address>) -> Result<(), ExitError> {
         let bytes = pubkey.to_bytes();
         if !self.request.pubkeys.iter().any(|named| named.to_bytes() == bytes) {
-            return Err(ExitError::NotNamed { pubkey: *pubkey });
+            return Err(ExitError::NotNamed { pubkey: Box::new(*pubkey) });
         }
         match owner {
-            None => Err(ExitError::NoOwner { pubkey: *pubkey }),
+            None => Err(ExitError::NoOwner { pubkey: Box::new(*pubkey) }),
             Some(owner) if owner != self.request.owner => {
-                Err(ExitError::NotTheOwner { pubkey: *pubkey, owner, found: self.request.owner })
+                Err(ExitError::NotTheOwner { pubkey: Box::new(*pubkey), owner, found: self.request.owner })
             }
             Some(_) => Ok(()),
         }

@@ -58,7 +58,12 @@ const BAD: &[Case] = &[
         "pubkeys",
         |e| *e == ExitError::TooMany { count: MAX_EXITS + 1 },
     ),
-    ("a validator twice", |r| r.pubkeys[1] = key(1), "pubkeys", |e| *e == ExitError::Duplicate { pubkey: key(1) }),
+    (
+        "a validator twice",
+        |r| r.pubkeys[1] = key(1),
+        "pubkeys",
+        |e| *e == ExitError::Duplicate { pubkey: Box::new(key(1)) },
+    ),
     (
         "expired a second ago",
         |r| r.deadline = NOW_S - 1,
@@ -121,11 +126,11 @@ fn an_exit_request_covers_the_validators_it_names_of_its_own_owner_and_no_others
     let checked = signed.check(CHAIN, NOW_S).unwrap();
     let owner = wallet().address();
     assert_eq!(checked.allows(&key(1), Some(owner)), Ok(()));
-    assert_eq!(checked.allows(&key(3), Some(owner)), Err(ExitError::NotNamed { pubkey: key(3) }));
-    assert_eq!(checked.allows(&key(1), None), Err(ExitError::NoOwner { pubkey: key(1) }));
+    assert_eq!(checked.allows(&key(3), Some(owner)), Err(ExitError::NotNamed { pubkey: Box::new(key(3)) }));
+    assert_eq!(checked.allows(&key(1), None), Err(ExitError::NoOwner { pubkey: Box::new(key(1)) }));
     let other = Address([9; 20]);
     let refused = checked.allows(&key(1), Some(other)).unwrap_err();
-    assert_eq!(refused, ExitError::NotTheOwner { pubkey: key(1), owner: other, found: owner });
+    assert_eq!(refused, ExitError::NotTheOwner { pubkey: Box::new(key(1)), owner: other, found: owner });
 }
 
 #[test]
