@@ -6,6 +6,7 @@
 //! | [`gateway`] | the gateway role: requests in, certificates out |
 //! | [`network`] | the mesh: one task owns the swarm |
 //! | [`store`] | the database; the only user of sled |
+//! | [`signer`] | partial signatures: the one module that opens shares |
 //! | [`config`], [`keys`], [`registry_file`] | what a node reads at start |
 //! | [`service_client`] | calls to the Cluster Node Service |
 //! | [`http`], [`metrics`], [`telemetry`] | what a node shows of itself |
@@ -26,5 +27,6 @@ pub mod network;
 pub mod operator;
 pub mod registry_file;
 pub mod service_client;
+pub mod signer;
 pub mod store;
 pub mod telemetry;
