@@ -118,16 +118,17 @@ pub trait Protocol: fmt::Debug + Clone + Copy + Send + Sync + 'static {
     const REQUEST_LIMIT: usize;
     /// Bytes of a response at most.
     const RESPONSE_LIMIT: usize;
+    /// Streams, in both directions, on one connection.
+    const STREAMS: usize = limits::STREAMS_PER_PROTOCOL;
 }
 
 /// The behaviour of protocol `P`.
 pub type Behaviour<P> = request_response::Behaviour<Codec<P>>;
 
-/// Builds the behaviour of protocol `P`: both directions, [`limits::STREAMS_PER_PROTOCOL`], counted in `traffic`.
+/// Builds the behaviour of protocol `P`: both directions, [`Protocol::STREAMS`], counted in `traffic`.
 pub fn behaviour<P: Protocol>(timeout: std::time::Duration, traffic: Arc<Traffic>) -> Behaviour<P> {
-    let config = request_response::Config::default()
-        .with_request_timeout(timeout)
-        .with_max_concurrent_streams(limits::STREAMS_PER_PROTOCOL);
+    let config =
+        request_response::Config::default().with_request_timeout(timeout).with_max_concurrent_streams(P::STREAMS);
     let protocol = (StreamProtocol::new(P::NAME), ProtocolSupport::Full);
     request_response::Behaviour::with_codec(Codec::new(traffic), [protocol], config)
 }

@@ -133,7 +133,10 @@ impl fmt::Display for VersionRange {
 
 /// The versions that this release speaks.
 pub fn supported() -> Vec<VersionRange> {
-    ["dkg", "publish", "info"].into_iter().map(|protocol| VersionRange::new(protocol, 1, 1)).collect()
+    ["dkg", "publish", "info", "consensus", "signing"]
+        .into_iter()
+        .map(|protocol| VersionRange::new(protocol, 1, 1))
+        .collect()
 }
 
 /// Why two peers do not work together.
@@ -202,6 +205,15 @@ impl Info {
             return Err(Mismatch::OtherChain { ours: self.chain_id, theirs: peer.chain_id });
         }
         self.common_version("dkg", peer)
+    }
+
+    /// Whether this node and the peer can perform duties together: the same chain, and a common version of `consensus`
+    /// and of `signing`. Returns both, in this order.
+    pub fn duty_versions(&self, peer: &Info) -> Result<(Version, Version), Mismatch> {
+        if self.chain_id != peer.chain_id {
+            return Err(Mismatch::OtherChain { ours: self.chain_id, theirs: peer.chain_id });
+        }
+        Ok((self.common_version("consensus", peer)?, self.common_version("signing", peer)?))
     }
 
     /// The common version of one protocol.

@@ -6,6 +6,8 @@
 //! | [`codec`] | frames: a 4-byte length and a payload, read in chunks, with typed errors |
 //! | [`dkg`] | `/cluster-node/dkg/1`, operator to operator |
 //! | [`publish`] | `/cluster-node/publish/1`, operator and gateway |
+//! | [`consensus`] | `/cluster-node/consensus/1` and `/cluster-node/consensus-value/1`, operator to operator |
+//! | [`signing`] | `/cluster-node/signing/1`, operator to operator |
 //! | [`info`] | `/cluster-node/info/1`, anybody to anybody, and the negotiation of versions |
 //! | [`discovery`] | signed operator records, gossip and Kademlia |
 //! | [`gate`] | who may connect at all |
@@ -15,12 +17,14 @@
 //! the content of a message; checks of signatures belong to the caller, outside the swarm's poll loop.
 
 pub mod codec;
+pub mod consensus;
 pub mod discovery;
 pub mod dkg;
 pub mod gate;
 pub mod identity;
 pub mod info;
 pub mod publish;
+pub mod signing;
 
 /// The one table of limits: what a peer can make this process read, hold or wait for.
 ///
@@ -51,6 +55,21 @@ pub mod limits {
     /// the share keys, 96 for the signature, 32 for the root and 93 for the envelope are 893, and with their length
     /// prefixes 1,041: 1.1 MB at `K = 1,000`, doubled for slack.
     pub const PUBLISH_BYTES: usize = 2 * 1024 * 1024;
+
+    /// Bytes of a consensus request: an instance, and a message of votes, which is a signature and some hashes per
+    /// operator, or a proposal with a value that is not a block. Messages above it travel as values.
+    pub const CONSENSUS_REQUEST_BYTES: usize = 128 * 1024;
+
+    /// Bytes of a consensus message of any kind. A block of 4 MiB and its blobs, or the largest that the gossip of
+    /// beacon nodes allows without blobs, with the votes that justify the proposal.
+    pub const CONSENSUS_VALUE_BYTES: usize = 8 * 1024 * 1024 + CONSENSUS_REQUEST_BYTES;
+
+    /// Bytes of a signing request. A partial, its validator and its share of the roots are about 150 bytes: 6,900
+    /// partials, where a committee of several clusters has some thousands of validators.
+    pub const SIGNING_REQUEST_BYTES: usize = 1024 * 1024;
+
+    /// Bytes of an answer to a consensus or signing request: one variant, or one with a reason.
+    pub const DUTY_RESPONSE_BYTES: usize = 1024;
 
     /// Bytes of an info request: one variant without content.
     pub const INFO_REQUEST_BYTES: usize = 64;
@@ -101,6 +120,25 @@ pub mod limits {
     /// peers never fill each other's streams.
     pub const REQUESTS_IN_FLIGHT: usize = 6;
 
+    /// Streams of the consensus protocol on one connection: votes of many committees at the same moment of a slot. With
+    /// [`CONSENSUS_REQUEST_BYTES`] it bounds what one connection makes this process hold to 8 MiB.
+    pub const CONSENSUS_STREAMS: usize = 64;
+
+    /// Consensus requests in flight to one peer; see [`REQUESTS_IN_FLIGHT`].
+    pub const CONSENSUS_IN_FLIGHT: usize = 24;
+
+    /// Streams for values on one connection. With [`CONSENSUS_VALUE_BYTES`]: 33 MiB.
+    pub const VALUE_STREAMS: usize = 4;
+
+    /// Values in flight to one peer.
+    pub const VALUES_IN_FLIGHT: usize = 2;
+
+    /// Streams of the signing protocol on one connection. With [`SIGNING_REQUEST_BYTES`]: 32 MiB.
+    pub const SIGNING_STREAMS: usize = 32;
+
+    /// Signing requests in flight to one peer.
+    pub const SIGNING_IN_FLIGHT: usize = 12;
+
     /// Requests that wait for their turn per peer and protocol before the next one fails as busy. Ten ceremonies of
     /// seven steps, doubled, come to less.
     pub const REQUESTS_WAITING: usize = 256;
@@ -131,6 +169,13 @@ pub mod limits {
 
     /// Time for a dkg request and its answer: 2 MiB on a link of 1 Mbit/s with slack.
     pub const DKG_TIMEOUT: Duration = Duration::from_secs(30);
+
+    /// Time for a vote or partial signatures and the answer: a round of consensus. The sender repeats until they are of
+    /// no use any more, so a short time only finds a dead connection sooner.
+    pub const DUTY_TIMEOUT: Duration = Duration::from_secs(3);
+
+    /// Time for a value and its answer: within a slot, on a link of 10 Mbit/s.
+    pub const VALUE_TIMEOUT: Duration = Duration::from_secs(8);
 
     /// Time for a publish request and its answer; the receiver checks about a thousand signatures before it answers.
     pub const PUBLISH_TIMEOUT: Duration = Duration::from_secs(60);

@@ -7,10 +7,12 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cluster_core::beacon::Slot;
 use cluster_core::ceremony::CeremonyId;
 use cluster_core::certificate::Contribution;
+use cluster_core::duty::{CommitteeId, InstanceId, InstanceKind, SigningId, SigningKind};
 use cluster_net::codec::{self, Encoded, FrameError, Protocol, Traffic};
-use cluster_net::{dkg, info, limits, publish};
+use cluster_net::{consensus, dkg, info, limits, publish, signing};
 use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, StreamExt};
 use libp2p::request_response::{
     self, Event, InboundFailure, Message, OutboundFailure, OutboundRequestId, ProtocolSupport,
@@ -277,7 +279,7 @@ where
     still_works::<P>(&mut client, &mut server, peer, &request, &response).await;
 
     // Too many streams: the rest fail at once, and nothing is lost for later.
-    let many = limits::STREAMS_PER_PROTOCOL * 3;
+    let many = P::STREAMS * 3;
     let sent: Vec<OutboundRequestId> =
         (0..many).map(|_| client.behaviour_mut().send_request(&peer, request.clone())).collect();
     let (mut failed, mut answered, mut seen) = (0, 0, 0);
@@ -301,7 +303,7 @@ where
         },
     )
     .await;
-    assert!(answered >= limits::STREAMS_PER_PROTOCOL, "{answered} answered, {failed} failed");
+    assert!(answered >= P::STREAMS, "{answered} answered, {failed} failed");
     still_works::<P>(&mut client, &mut server, peer, &request, &response).await;
 }
 
@@ -386,7 +388,7 @@ async fn flood<P: Protocol>(request: P::Request) {
     let peer = connect(&mut client, &mut server).await;
     let payload = cluster_core::encoding::encode(&request);
     let good = Wild::closed([&(payload.len() as u32).to_le_bytes()[..], &payload].concat());
-    for _ in 0..100 {
+    for _ in 0..P::STREAMS.max(50) * 2 {
         client.behaviour_mut().send_request(&peer, Wild { bytes: vec![9, 0, 0, 0, 1], hang: true });
     }
     let mut dropped = 0;
@@ -429,6 +431,21 @@ async fn dkg_failures() {
 async fn publish_failures() {
     let request = publish::Request::Get { ceremony_id: CeremonyId([1; 32]) };
     all::<publish::Protocol>(request, publish::Response::Accepted).await;
+}
+
+#[tokio::test]
+async fn consensus_failures() {
+    let instance = InstanceId { committee: CommitteeId([1; 32]), slot: Slot(7), kind: InstanceKind::Attestation };
+    let request = consensus::Request::Deliver { instance, message: vec![1, 2, 3].into() };
+    all::<consensus::Protocol>(request.clone(), consensus::Response::Accepted).await;
+    all::<consensus::ValueProtocol>(request, consensus::Response::Busy).await;
+}
+
+#[tokio::test]
+async fn signing_failures() {
+    let id = SigningId { committee: CommitteeId([1; 32]), kind: SigningKind::Attestation, slot: Slot(7) };
+    let request = signing::Request::Deliver { id, message: vec![1, 2, 3].into() };
+    all::<signing::Protocol>(request, signing::Response::refused("no")).await;
 }
 
 #[tokio::test]

@@ -1,0 +1,106 @@
+//! `/cluster-node/signing/1`: partial signatures of duties between operators.
+//!
+//! # Contract
+//!
+//! One stream, one [`Request`], one [`Response`]; frames as in [`crate::codec`], at most
+//! [`limits::SIGNING_REQUEST_BYTES`] and [`limits::DUTY_RESPONSE_BYTES`]. A request hands over one encoded
+//! `cluster_core::signing::Message` of one exchange: the partials of all validators of a committee at once, or the
+//! question for those that are missing.
+//!
+//! `Accepted` says that the message was taken over by the receiver's memory, not that it was right. `Busy` asks to
+//! repeat it, `Refused` not to. Requests are idempotent: a request that timed out may have been handled, and is
+//! repeated. A message may come before its exchange has started at the receiver, which keeps it, within bounds.
+//!
+//! | Checked | Where |
+//! |---|---|
+//! | length, trailing bytes, encoding | [`crate::codec`], before the request is delivered |
+//! | the sender is a registered operator | [`crate::gate`] and `node/src/network` |
+//! | the sender is in the committee, the slot is near | `node/src/duties/hub.rs` |
+//! | the message: encoding, counts, partials | `cluster_core::signing::Machine`, pairings on blocking threads |
+//!
+//! A frame that breaks the contract fails its stream. Nothing in this protocol closes the connection. A partial is of
+//! the authenticated peer; nothing in the message says whose it is.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cluster_core::duty::SigningId;
+use libp2p::request_response;
+use serde::{Deserialize, Serialize};
+
+use crate::codec::{self, at_most, Bytes, Excess, Traffic, Wire};
+use crate::limits;
+
+/// The protocol, for [`codec::Codec`].
+#[derive(Debug, Clone, Copy)]
+pub struct Protocol;
+
+/// Name and version on the wire.
+pub const PROTOCOL_NAME: &str = "/cluster-node/signing/1";
+
+impl codec::Protocol for Protocol {
+    type Request = Request;
+    type Response = Response;
+    const NAME: &'static str = PROTOCOL_NAME;
+    const REQUEST_LIMIT: usize = limits::SIGNING_REQUEST_BYTES;
+    const RESPONSE_LIMIT: usize = limits::DUTY_RESPONSE_BYTES;
+    const STREAMS: usize = limits::SIGNING_STREAMS;
+}
+
+/// The network behaviour.
+pub type Behaviour = codec::Behaviour<Protocol>;
+/// What the behaviour reports.
+pub type Event = request_response::Event<Request, Response>;
+
+/// Builds the behaviour; `timeout` is for a request and its response, normally [`limits::DUTY_TIMEOUT`].
+pub fn behaviour(timeout: Duration, traffic: Arc<Traffic>) -> Behaviour {
+    codec::behaviour::<Protocol>(timeout, traffic)
+}
+
+/// What one operator asks of another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Request {
+    /// One message of an exchange.
+    Deliver {
+        /// The exchange.
+        id: SigningId,
+        /// The encoded `cluster_core::signing::Message`.
+        message: Bytes,
+    },
+}
+
+/// What an operator answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Response {
+    /// The message was taken; it is judged later.
+    Accepted,
+    /// The message is refused for good.
+    Refused {
+        /// One sentence for people, at most [`limits::REASON_BYTES`].
+        reason: String,
+    },
+    /// Not now; repeat soon.
+    Busy,
+}
+
+impl Wire for Request {
+    fn check(&self) -> Result<(), Excess> {
+        Ok(())
+    }
+}
+
+impl Wire for Response {
+    fn check(&self) -> Result<(), Excess> {
+        match self {
+            Self::Refused { reason } => at_most("the reason", reason.len(), limits::REASON_BYTES),
+            Self::Accepted | Self::Busy => Ok(()),
+        }
+    }
+}
+
+impl Response {
+    /// A refusal; a reason above the limit is cut at a character.
+    pub fn refused(reason: impl Into<String>) -> Self {
+        Self::Refused { reason: codec::cut(reason.into(), limits::REASON_BYTES) }
+    }
+}
