@@ -41,7 +41,7 @@ use cluster_crypto::identity::SecretKey;
 use cluster_net::codec::Traffic;
 use cluster_net::gate::{Member, Members};
 use cluster_net::info::{Info, Mismatch, Role};
-use cluster_net::{discovery, dkg, identity, info, limits, publish};
+use cluster_net::{consensus, discovery, dkg, identity, info, limits, publish, signing};
 use libp2p::{Multiaddr, PeerId};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -85,11 +85,24 @@ pub struct Timeouts {
     pub publish: Duration,
     /// For info.
     pub info: Duration,
+    /// For votes.
+    pub consensus: Duration,
+    /// For values that are too large to travel with the votes.
+    pub value: Duration,
+    /// For partial signatures.
+    pub signing: Duration,
 }
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self { dkg: limits::DKG_TIMEOUT, publish: limits::PUBLISH_TIMEOUT, info: limits::INFO_TIMEOUT }
+        Self {
+            dkg: limits::DKG_TIMEOUT,
+            publish: limits::PUBLISH_TIMEOUT,
+            info: limits::INFO_TIMEOUT,
+            consensus: limits::DUTY_TIMEOUT,
+            value: limits::VALUE_TIMEOUT,
+            signing: limits::DUTY_TIMEOUT,
+        }
     }
 }
 
@@ -216,6 +229,24 @@ pub enum Event {
         /// Where the answer goes.
         responder: Responder<publish::Response>,
     },
+    /// An operator sent a message of a consensus instance. Nothing about its content was checked.
+    Consensus {
+        /// The authenticated sender; always an operator.
+        from: Peer,
+        /// The request.
+        request: consensus::Request,
+        /// Where the answer goes.
+        responder: Responder<consensus::Response>,
+    },
+    /// An operator sent a message about partial signatures. Nothing about its content was checked.
+    Signing {
+        /// The authenticated sender; always an operator.
+        from: Peer,
+        /// The request.
+        request: signing::Request,
+        /// Where the answer goes.
+        responder: Responder<signing::Response>,
+    },
     /// Gossip brought an owner's request. It travels on only if the verdict says so.
     Request {
         /// The request, unchecked.
@@ -260,6 +291,8 @@ struct TrafficTable {
     dkg: Arc<Traffic>,
     publish: Arc<Traffic>,
     info: Arc<Traffic>,
+    consensus: Arc<Traffic>,
+    signing: Arc<Traffic>,
     gossip: Arc<Traffic>,
 }
 

@@ -7,13 +7,15 @@ use std::fmt::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use cluster_core::beacon::Slot;
 use cluster_core::committee::OperatorId;
+use cluster_core::duty::{CommitteeId, InstanceId, InstanceKind, SigningId, SigningKind};
 use cluster_core::registry::{FileRegistry, Registry};
 use cluster_core::request::{Request, SignedRequest};
 use cluster_crypto::ethereum::{Address, RecoverableSignature};
 use cluster_crypto::identity::SecretKey;
 use cluster_net::info::Role;
-use cluster_net::{dkg, limits, publish};
+use cluster_net::{consensus, dkg, limits, publish, signing};
 use cluster_node::network::{
     Client, Event, EventStream, LinkFaults, Network, NetworkConfig, RequestError, Timeouts, Transport,
 };
@@ -64,8 +66,8 @@ impl World {
         let mut config = NetworkConfig::new(key.clone(), role, CHAIN, self.registry.clone());
         config.listen = listen(transport);
         config.transport = transport;
-        config.timeouts =
-            Timeouts { dkg: Duration::from_secs(5), publish: Duration::from_secs(5), info: Duration::from_secs(5) };
+        let patience = Duration::from_secs(5);
+        config.timeouts = Timeouts { dkg: patience, publish: patience, info: patience, ..Timeouts::default() };
         config
     }
 }
@@ -90,6 +92,8 @@ struct Seen {
     requests: Vec<SignedRequest>,
     delivered: usize,
     mismatches: Vec<String>,
+    votes: Vec<consensus::Request>,
+    partials: Vec<signing::Request>,
 }
 
 impl Node {
@@ -132,6 +136,14 @@ async fn serve(mut events: EventStream, seen: Arc<Mutex<Seen>>) {
                 responder.respond(dkg::Response::Accepted);
             }
             Event::Publish { responder, .. } => responder.respond(publish::Response::Accepted),
+            Event::Consensus { request, responder, .. } => {
+                seen.votes.push(request);
+                responder.respond(consensus::Response::Accepted);
+            }
+            Event::Signing { request, responder, .. } => {
+                seen.partials.push(request);
+                responder.respond(signing::Response::Accepted);
+            }
             Event::Request { request, verdict } => {
                 seen.requests.push(request);
                 verdict.accept();
@@ -248,6 +260,56 @@ async fn roles_are_told_apart_and_everything_is_counted() {
         [other, gateway].iter().all(|node| peers[&node.peer()].info.is_some())
     })
     .await;
+}
+
+fn vote(bytes: usize) -> consensus::Request {
+    let instance = InstanceId { committee: CommitteeId([1; 32]), slot: Slot(7), kind: InstanceKind::Proposal };
+    consensus::Request::Deliver { instance, message: vec![5; bytes].into() }
+}
+
+fn partials() -> signing::Request {
+    let id = SigningId::new(CommitteeId([1; 32]), SigningKind::Attestation, Slot(7));
+    signing::Request::Deliver { id, message: vec![6; 1_000].into() }
+}
+
+#[tokio::test]
+async fn votes_values_and_partials_pass_between_operators_and_suffer_the_link() {
+    let faults = LinkFaults::new(9);
+    faults.set_lost_after(Duration::from_millis(50));
+    let world = World::new(9);
+    let nodes = small_mesh(&world, Some(faults.clone())).await;
+    let (a, b, gateway) = (&nodes[0], &nodes[1], &nodes[2]);
+    let value = vote(limits::CONSENSUS_REQUEST_BYTES);
+    assert!(value.is_value() && !vote(100).is_value());
+    for request in [vote(100), value.clone()] {
+        assert_eq!(a.client.send_consensus(b.peer(), request).await, Ok(consensus::Response::Accepted));
+    }
+    assert_eq!(a.client.send_signing(b.peer(), partials()).await, Ok(signing::Response::Accepted));
+    {
+        let seen = b.seen.lock().unwrap();
+        assert_eq!((&seen.votes[..], &seen.partials[..]), (&[vote(100), value][..], &[partials()][..]));
+    }
+    let (sent, received) = (a.client.stats(), b.client.stats());
+    assert!(sent.consensus.bytes_sent > limits::CONSENSUS_REQUEST_BYTES as u64, "{sent:?}");
+    assert_eq!((sent.consensus.messages_sent, received.consensus.messages_received), (2, 2));
+    assert_eq!((sent.signing.messages_sent, sent.signing.messages_received), (1, 1));
+    let total: u64 = sent.by_protocol().iter().map(|(_, count)| count.bytes_sent).sum();
+    assert_eq!(total, sent.bytes_sent());
+
+    let refused = gateway.client.send_consensus(b.peer(), vote(9)).await;
+    assert!(matches!(refused, Ok(consensus::Response::Refused { .. })), "{refused:?}");
+    let refused = gateway.client.send_signing(b.peer(), partials()).await;
+    assert!(matches!(refused, Ok(signing::Response::Refused { .. })), "{refused:?}");
+
+    faults.block(a.peer(), b.peer());
+    assert_eq!(a.client.send_consensus(b.peer(), vote(1)).await, Err(RequestError::Timeout));
+    assert_eq!(b.client.send_signing(a.peer(), partials()).await, Err(RequestError::Timeout));
+    assert_eq!((b.seen.lock().unwrap().votes.len(), a.seen.lock().unwrap().partials.len()), (2, 1));
+    faults.heal();
+    faults.set_link(a.peer(), b.peer(), cluster_node::network::Link { latency: Duration::from_millis(40), loss: 0.0 });
+    let started = std::time::Instant::now();
+    assert_eq!(a.client.send_consensus(b.peer(), vote(1)).await, Ok(consensus::Response::Accepted));
+    assert!(started.elapsed() >= Duration::from_millis(40));
 }
 
 #[tokio::test]

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use cluster_core::{
+    beacon::Slot,
     committee::OperatorId,
     dkg::{CulpritKind, Step},
+    duty::{CommitteeId, InstanceId, InstanceKind, SigningId, SigningKind},
     encoding::encode,
 };
 use cluster_net::{
     codec::{Codec, Encoded, Protocol, Traffic},
-    dkg, info, publish,
+    consensus, dkg, info, publish, signing,
 };
 use futures::{executor::block_on, io::Cursor};
 use libp2p::{request_response::Codec as _, StreamProtocol};
@@ -19,13 +21,19 @@ use crate::world::{assert_same, contribution, world};
 /// The first byte chooses protocol and direction; the rest is what the peer sends on the stream.
 pub fn target(data: &[u8]) {
     let Some((kind, stream)) = data.split_first() else { return };
-    match kind % 6 {
+    match kind % 12 {
         0 => request::<dkg::Protocol>(stream),
         1 => response::<dkg::Protocol>(stream),
         2 => request::<publish::Protocol>(stream),
         3 => response::<publish::Protocol>(stream),
         4 => request::<info::Protocol>(stream),
-        _ => response::<info::Protocol>(stream),
+        5 => response::<info::Protocol>(stream),
+        6 => request::<consensus::Protocol>(stream),
+        7 => response::<consensus::Protocol>(stream),
+        8 => request::<consensus::ValueProtocol>(stream),
+        9 => response::<consensus::ValueProtocol>(stream),
+        10 => request::<signing::Protocol>(stream),
+        _ => response::<signing::Protocol>(stream),
     }
 }
 
@@ -79,6 +87,11 @@ pub fn seeds() -> Vec<Vec<u8>> {
         message: world().received[0].1.to_vec().into(),
     };
     let encoded = Encoded::new(&contribution());
+    let committee = CommitteeId([3; 32]);
+    let instance = InstanceId { committee, slot: Slot(9), kind: InstanceKind::Proposal };
+    let vote = consensus::Request::Deliver { instance, message: vec![1, 2, 3].into() };
+    let id = SigningId::new(committee, SigningKind::Randao, Slot(32));
+    let partials = signing::Request::Deliver { id, message: vec![4, 5, 6].into() };
     vec![
         stream(0, &deliver),
         stream(0, &dkg::Request::Open),
@@ -92,6 +105,12 @@ pub fn seeds() -> Vec<Vec<u8>> {
         stream(3, &publish::Response::Aborted { reason: "too few".into(), culprits }),
         stream(4, &info::Request::Info),
         stream(5, &answer),
+        stream(6, &vote),
+        stream(7, &consensus::Response::refused("the slot is too far away")),
+        stream(8, &vote),
+        stream(9, &consensus::Response::Busy),
+        stream(10, &partials),
+        stream(11, &signing::Response::Accepted),
     ]
 }
 

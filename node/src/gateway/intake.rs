@@ -227,6 +227,12 @@ impl Intake {
             Event::Dkg { responder, .. } => {
                 responder.respond(cluster_net::dkg::Response::refused("a gateway takes part in no ceremony"))
             }
+            Event::Consensus { responder, .. } => {
+                responder.respond(cluster_net::consensus::Response::refused("a gateway performs no duties"))
+            }
+            Event::Signing { responder, .. } => {
+                responder.respond(cluster_net::signing::Response::refused("a gateway performs no duties"))
+            }
             Event::Publish { from, request, responder } => self.publish(&from, request, responder),
             // Operators judge requests; a gateway follows those that it took itself.
             Event::Request { verdict, request } => self.gossip(&request, verdict),

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use cluster_net::discovery::{self, Gossip, Kademlia};
-use cluster_net::{dkg, gate, info, limits, publish};
+use cluster_net::{consensus, dkg, gate, info, limits, publish, signing};
 use libp2p::connection_limits::{self, ConnectionLimits};
+use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
 use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::swarm::NetworkBehaviour;
@@ -29,6 +30,9 @@ pub(super) struct Behaviour {
     pub(super) dkg: dkg::Behaviour,
     pub(super) publish: publish::Behaviour,
     pub(super) info: info::Behaviour,
+    pub(super) consensus: consensus::Behaviour,
+    pub(super) value: consensus::ValueBehaviour,
+    pub(super) signing: signing::Behaviour,
 }
 
 /// Builds the swarm: TCP with noise and yamux, QUIC, DNS names, and circuits through relays.
@@ -70,6 +74,9 @@ pub(super) fn build(
             dkg: dkg::behaviour(timeouts.dkg, shared.traffic.dkg.clone()),
             publish: publish::behaviour(timeouts.publish, shared.traffic.publish.clone()),
             info: info::behaviour(timeouts.info, shared.traffic.info.clone()),
+            consensus: consensus::behaviour(timeouts.consensus, shared.traffic.consensus.clone()),
+            value: consensus::value_behaviour(timeouts.value, shared.traffic.consensus.clone()),
+            signing: signing::behaviour(timeouts.signing, shared.traffic.signing.clone()),
         })
         .map_err(|error| transport(&error))?
         .with_swarm_config(|swarm| {
@@ -77,6 +84,9 @@ pub(super) fn build(
                 // Connections are long-lived; pings notice dead ones.
                 .with_idle_connection_timeout(Duration::from_secs(24 * 60 * 60))
                 .with_max_negotiating_inbound_streams(limits::NEGOTIATING_STREAMS)
+                // A request goes out together with the name of its protocol, not a round trip after it: each vote
+                // arrives after half a round trip instead of one and a half.
+                .with_substream_upgrade_protocol_override(Version::V1Lazy)
         })
         .build();
     Ok(swarm)

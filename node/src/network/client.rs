@@ -11,7 +11,8 @@ use cluster_net::codec::{FrameError, TrafficCount};
 use cluster_net::discovery::{Announcement, OperatorRecord};
 use cluster_net::gate::Member;
 use cluster_net::info::Info;
-use cluster_net::{dkg, info, limits, publish};
+use cluster_net::{consensus, dkg, info, limits, publish, signing};
+use libp2p::core::upgrade::NegotiationError;
 use libp2p::request_response::OutboundFailure;
 use libp2p::{Multiaddr, PeerId};
 use tokio::sync::{mpsc, oneshot, Semaphore};
@@ -72,10 +73,18 @@ impl From<OutboundFailure> for RequestError {
             OutboundFailure::Io(error) => match FrameError::of(&error) {
                 Some(FrameError::Truncated { .. }) => Self::NoAnswer,
                 Some(frame) => Self::BadFrame(frame.to_string()),
+                None if is_unsupported(&error) => Self::Unsupported,
                 None => Self::NoAnswer,
             },
         }
     }
+}
+
+/// Whether the stream failed because the peer does not know the protocol. The request is sent together with the
+/// protocol's name, so the peer's answer to the name shows as a failure to read the answer to the request.
+fn is_unsupported(error: &std::io::Error) -> bool {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    matches!(inner, Some(NegotiationError::Failed))
 }
 
 /// Why an announcement was not published.
@@ -123,6 +132,10 @@ pub struct Stats {
     pub publish: TrafficCount,
     /// Who is who.
     pub info: TrafficCount,
+    /// Votes and values.
+    pub consensus: TrafficCount,
+    /// Partial signatures.
+    pub signing: TrafficCount,
     /// Payloads of announcements, without gossip's own overhead.
     pub gossip: TrafficCount,
 }
@@ -138,8 +151,20 @@ impl Stats {
         self.all().iter().map(|count| count.messages_sent).sum()
     }
 
-    fn all(&self) -> [TrafficCount; 4] {
-        [self.dkg, self.publish, self.info, self.gossip]
+    /// Bytes and messages by the name of the protocol.
+    pub fn by_protocol(&self) -> [(&'static str, TrafficCount); 6] {
+        [
+            ("dkg", self.dkg),
+            ("publish", self.publish),
+            ("info", self.info),
+            ("consensus", self.consensus),
+            ("signing", self.signing),
+            ("gossip", self.gossip),
+        ]
+    }
+
+    fn all(&self) -> [TrafficCount; 6] {
+        self.by_protocol().map(|(_, count)| count)
     }
 }
 
@@ -184,6 +209,37 @@ impl Client {
         let reply = self.exchange(peer, Queue::Publish, |reply| Command::Publish { peer, request, reply }).await?;
         match reply {
             publish::Response::Busy => Err(RequestError::PeerBusy),
+            response => Ok(response),
+        }
+    }
+
+    /// Sends a message of a consensus instance and waits for its answer. Large values have a line of their own.
+    pub async fn send_consensus(
+        &self,
+        peer: PeerId,
+        request: consensus::Request,
+    ) -> Result<consensus::Response, RequestError> {
+        let is_value = request.is_value();
+        let queue = if is_value { Queue::Value } else { Queue::Consensus };
+        let command = |reply| match is_value {
+            true => Command::Value { peer, request, reply },
+            false => Command::Consensus { peer, request, reply },
+        };
+        match self.exchange(peer, queue, command).await? {
+            consensus::Response::Busy => Err(RequestError::PeerBusy),
+            response => Ok(response),
+        }
+    }
+
+    /// Sends a message about partial signatures and waits for its answer.
+    pub async fn send_signing(
+        &self,
+        peer: PeerId,
+        request: signing::Request,
+    ) -> Result<signing::Response, RequestError> {
+        let reply = self.exchange(peer, Queue::Signing, |reply| Command::Signing { peer, request, reply }).await?;
+        match reply {
+            signing::Response::Busy => Err(RequestError::PeerBusy),
             response => Ok(response),
         }
     }
@@ -261,6 +317,8 @@ impl Client {
             dkg: traffic.dkg.read(),
             publish: traffic.publish.read(),
             info: traffic.info.read(),
+            consensus: traffic.consensus.read(),
+            signing: traffic.signing.read(),
             gossip: traffic.gossip.read(),
         }
     }
@@ -335,9 +393,24 @@ enum Queue {
     Dkg,
     Publish,
     Info,
+    Consensus,
+    Value,
+    Signing,
 }
 
-/// One line per peer and protocol; there are no more lines than registered peers times three.
+impl Queue {
+    /// Requests on their way at a time.
+    fn in_flight(self) -> usize {
+        match self {
+            Self::Dkg | Self::Publish | Self::Info => limits::REQUESTS_IN_FLIGHT,
+            Self::Consensus => limits::CONSENSUS_IN_FLIGHT,
+            Self::Value => limits::VALUES_IN_FLIGHT,
+            Self::Signing => limits::SIGNING_IN_FLIGHT,
+        }
+    }
+}
+
+/// One line per peer and protocol; there are no more lines than registered peers times six.
 #[derive(Debug, Default)]
 struct Queues {
     lines: Mutex<HashMap<(PeerId, Queue), Arc<Line>>>,
@@ -346,7 +419,7 @@ struct Queues {
 impl Queues {
     fn line(&self, peer: PeerId, queue: Queue) -> Arc<Line> {
         let mut lines = self.lines.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        lines.entry((peer, queue)).or_default().clone()
+        lines.entry((peer, queue)).or_insert_with(|| Arc::new(Line::new(queue))).clone()
     }
 }
 
@@ -357,13 +430,11 @@ struct Line {
     waiting: AtomicUsize,
 }
 
-impl Default for Line {
-    fn default() -> Self {
-        Self { flight: Semaphore::new(limits::REQUESTS_IN_FLIGHT), waiting: AtomicUsize::new(0) }
-    }
-}
-
 impl Line {
+    fn new(queue: Queue) -> Self {
+        Self { flight: Semaphore::new(queue.in_flight()), waiting: AtomicUsize::new(0) }
+    }
+
     async fn turn(&self) -> Result<tokio::sync::SemaphorePermit<'_>, RequestError> {
         if let Ok(permit) = self.flight.try_acquire() {
             return Ok(permit);

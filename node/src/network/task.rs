@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use cluster_net::discovery::{self, Announcement};
 use cluster_net::gate::NotRegistered;
-use cluster_net::{dkg, info, limits, publish};
+use cluster_net::{consensus, dkg, info, limits, publish, signing};
 use futures::stream::FuturesUnordered;
 use futures::StreamExt;
 use libp2p::core::transport::ListenerId;
@@ -38,6 +38,9 @@ pub(super) enum Command {
     Dkg { peer: PeerId, request: dkg::Request, reply: Reply<dkg::Response> },
     Publish { peer: PeerId, request: publish::Request, reply: Reply<publish::Response> },
     Info { peer: PeerId, reply: Reply<info::Info> },
+    Consensus { peer: PeerId, request: consensus::Request, reply: Reply<consensus::Response> },
+    Value { peer: PeerId, request: consensus::Request, reply: Reply<consensus::Response> },
+    Signing { peer: PeerId, request: signing::Request, reply: Reply<signing::Response> },
     Announce { announcement: Announcement, reply: oneshot::Sender<Result<(), AnnounceError>> },
     Judged { message_id: MessageId, source: PeerId, acceptance: MessageAcceptance },
     Record { message_id: MessageId, source: PeerId, checked: gossip::Record },
@@ -52,6 +55,9 @@ pub(super) struct Waiting {
     pub(super) dkg: HashMap<OutboundRequestId, Reply<dkg::Response>>,
     pub(super) publish: HashMap<OutboundRequestId, Reply<publish::Response>>,
     pub(super) info: HashMap<OutboundRequestId, Reply<info::Info>>,
+    pub(super) consensus: HashMap<OutboundRequestId, Reply<consensus::Response>>,
+    pub(super) value: HashMap<OutboundRequestId, Reply<consensus::Response>>,
+    pub(super) signing: HashMap<OutboundRequestId, Reply<signing::Response>>,
 }
 
 pub(super) struct Task {
@@ -205,26 +211,29 @@ impl Task {
     fn on_command(&mut self, command: Command) {
         let behaviour = self.swarm.behaviour_mut();
         match command {
+            Command::Dkg { peer, reply, .. } if !self.book.is_connected(&peer) => not_connected(reply),
+            Command::Publish { peer, reply, .. } if !self.book.is_connected(&peer) => not_connected(reply),
+            Command::Info { peer, reply } if !self.book.is_connected(&peer) => not_connected(reply),
+            Command::Consensus { peer, reply, .. } if !self.book.is_connected(&peer) => not_connected(reply),
+            Command::Value { peer, reply, .. } if !self.book.is_connected(&peer) => not_connected(reply),
+            Command::Signing { peer, reply, .. } if !self.book.is_connected(&peer) => not_connected(reply),
             Command::Dkg { peer, request, reply } => {
-                if self.book.is_connected(&peer) {
-                    self.waiting.dkg.insert(behaviour.dkg.send_request(&peer, request), reply);
-                } else {
-                    let _ = reply.send(Err(RequestError::NotConnected));
-                }
+                self.waiting.dkg.insert(behaviour.dkg.send_request(&peer, request), reply);
             }
             Command::Publish { peer, request, reply } => {
-                if self.book.is_connected(&peer) {
-                    self.waiting.publish.insert(behaviour.publish.send_request(&peer, request), reply);
-                } else {
-                    let _ = reply.send(Err(RequestError::NotConnected));
-                }
+                self.waiting.publish.insert(behaviour.publish.send_request(&peer, request), reply);
             }
             Command::Info { peer, reply } => {
-                if self.book.is_connected(&peer) {
-                    self.waiting.info.insert(behaviour.info.send_request(&peer, info::Request::Info), reply);
-                } else {
-                    let _ = reply.send(Err(RequestError::NotConnected));
-                }
+                self.waiting.info.insert(behaviour.info.send_request(&peer, info::Request::Info), reply);
+            }
+            Command::Consensus { peer, request, reply } => {
+                self.waiting.consensus.insert(behaviour.consensus.send_request(&peer, request), reply);
+            }
+            Command::Value { peer, request, reply } => {
+                self.waiting.value.insert(behaviour.value.send_request(&peer, request), reply);
+            }
+            Command::Signing { peer, request, reply } => {
+                self.waiting.signing.insert(behaviour.signing.send_request(&peer, request), reply);
             }
             Command::Announce { announcement, reply } => {
                 let _ = reply.send(self.announce(&announcement));
@@ -402,6 +411,9 @@ impl Task {
             BehaviourEvent::Dkg(event) => self.on_dkg(event),
             BehaviourEvent::Publish(event) => self.on_publish(event),
             BehaviourEvent::Info(event) => self.on_info(event),
+            BehaviourEvent::Consensus(event) => self.on_consensus(event),
+            BehaviourEvent::Value(event) => self.on_value(event),
+            BehaviourEvent::Signing(event) => self.on_signing(event),
             BehaviourEvent::Gossip(gossipsub::Event::Message { propagation_source, message_id, message }) => {
                 self.on_gossip(propagation_source, message_id, message);
             }
@@ -457,4 +469,9 @@ impl Task {
             }
         }
     }
+}
+
+fn not_connected<T>(reply: Reply<T>) {
+    // The client may have given up.
+    let _ = reply.send(Err(RequestError::NotConnected));
 }

@@ -9,7 +9,7 @@ use cluster_core::committee::OperatorId;
 use cluster_core::request::SignedRequest;
 use cluster_net::codec::Bytes;
 use cluster_net::gate::Member;
-use cluster_net::{codec, dkg, limits, publish};
+use cluster_net::{codec, consensus, dkg, limits, publish, signing};
 use libp2p::{Multiaddr, PeerId};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -26,6 +26,9 @@ use crate::store::{Store, StoreError};
 const BLOCKING: usize = 16;
 /// Attempts to ask a peer that has just connected for ceremonies that this operator slept through.
 const OPEN_ATTEMPTS: u32 = 5;
+
+/// What peers hear that take this operator for one that has validators.
+const NO_DUTIES: &str = "this operator performs no duties";
 
 #[derive(Clone)]
 pub(super) struct Answers {
@@ -78,6 +81,8 @@ impl Answers {
             }
             Event::Dkg { from, request, responder } => self.dkg(&from, request, responder),
             Event::Publish { from, request, responder } => self.publish(&from, request, responder),
+            Event::Consensus { responder, .. } => responder.respond(consensus::Response::refused(NO_DUTIES)),
+            Event::Signing { responder, .. } => responder.respond(signing::Response::refused(NO_DUTIES)),
             Event::Request { request, verdict } => self.gossip(request, verdict),
             Event::PeerAddress { peer_id, address } => self.remember(peer_id, address),
         }

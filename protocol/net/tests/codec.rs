@@ -216,7 +216,7 @@ fn vote(bytes: usize) -> consensus::Request {
 }
 
 fn partials(bytes: usize) -> signing::Request {
-    let id = SigningId { committee: CommitteeId([9; 32]), kind: SigningKind::SyncMessage, slot: Slot(7) };
+    let id = SigningId::new(CommitteeId([9; 32]), SigningKind::SyncMessage, Slot(7)).with_view(&[8; 32]);
     signing::Request::Deliver { id, message: vec![1; bytes].into() }
 }
 
@@ -395,7 +395,7 @@ fn wire_bytes_are_frozen() {
     assert_eq!(hex(encoding::encode(&info::Request::Info)), "00000000");
     let delivered = |kind| format!("00000000{}{}{}", "09".repeat(32), kind, "0300000000000000010101");
     assert_eq!(hex(encoding::encode(&vote(3))), delivered("070000000000000001000000"));
-    assert_eq!(hex(encoding::encode(&partials(3))), delivered("010000000700000000000000"));
+    assert_eq!(hex(encoding::encode(&partials(3))), delivered("01000000070000000000000008080808"));
     assert_eq!(hex(encoding::encode(&consensus::Response::Busy)), "02000000");
     assert_eq!(hex(encoding::encode(&signing::Response::Busy)), "02000000");
     let digest = record().claims.digest();

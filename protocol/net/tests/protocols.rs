@@ -443,7 +443,7 @@ async fn consensus_failures() {
 
 #[tokio::test]
 async fn signing_failures() {
-    let id = SigningId { committee: CommitteeId([1; 32]), kind: SigningKind::Attestation, slot: Slot(7) };
+    let id = SigningId::new(CommitteeId([1; 32]), SigningKind::Attestation, Slot(7));
     let request = signing::Request::Deliver { id, message: vec![1, 2, 3].into() };
     all::<signing::Protocol>(request, signing::Response::refused("no")).await;
 }
