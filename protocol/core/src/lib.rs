@@ -11,6 +11,7 @@
 //! | [`deposit`] | deposit containers, roots, domain, launchpad file |
 //! | [`beacon`], [`duty`] | the chain as validators see it, and names of what committees do for them |
 //! | [`signing`] | partial signatures of a committee, combined and verified |
+//! | [`consensus`] | agreement of a committee on one value |
 //! | [`certificate`], [`directory`] | the result of a ceremony and its offline verification |
 //! | [`encoding`] | the one binary encoding |
 
@@ -18,6 +19,7 @@ pub mod beacon;
 pub mod ceremony;
 pub mod certificate;
 pub mod committee;
+pub mod consensus;
 pub mod deposit;
 pub mod directory;
 pub mod dkg;

@@ -443,5 +443,6 @@ fn name_of(reason: FaultReason) -> &'static str {
         FaultReason::FalseEvidence => "false evidence",
         FaultReason::NotEnoughSupport => "not enough support",
         FaultReason::OutOfBounds => "out of bounds",
+        FaultReason::NotLeader => "not the leader",
     }
 }

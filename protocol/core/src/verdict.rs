@@ -51,6 +51,8 @@ pub enum FaultReason {
     NotEnoughSupport,
     /// A value outside of the protocol's bounds.
     OutOfBounds,
+    /// A proposal for a round that another operator leads.
+    NotLeader,
 }
 
 impl fmt::Display for FaultReason {
@@ -65,6 +67,7 @@ impl fmt::Display for FaultReason {
             Self::FalseEvidence => "a complaint or proof does not hold",
             Self::NotEnoughSupport => "too few distinct signatures support the claim",
             Self::OutOfBounds => "a value is outside of the protocol's bounds",
+            Self::NotLeader => "the operator proposed in a round that another one leads",
         })
     }
 }
