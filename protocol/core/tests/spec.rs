@@ -21,9 +21,9 @@ fn spec_steps(text: &str) -> BTreeSet<String> {
 }
 
 /// `DKG 2`, `DKG 2.4`, `DKG 1.1 to 1.3`, `DKG 4.3 and 5.1`: all steps that are meant.
-fn cited_steps(text: &str, steps: &BTreeSet<String>) -> BTreeSet<String> {
+fn cited_steps(text: &str, name: &str, steps: &BTreeSet<String>) -> BTreeSet<String> {
     let mut cited = BTreeSet::new();
-    for citation in text.split("DKG ").skip(1) {
+    for citation in text.split(&format!("{name} ")).skip(1) {
         let words: Vec<&str> = citation.split_whitespace().take(3).collect();
         let Some(first) = words.first().map(|word| trim(word)).filter(|word| is_step(word)) else { continue };
         let second = words.get(2).map(|word| trim(word)).filter(|word| is_step(word));
@@ -52,26 +52,40 @@ fn key(step: &str) -> Vec<u32> {
     step.split('.').map(|part| part.parse().unwrap()).collect()
 }
 
-#[test]
-fn every_step_has_code_and_every_citation_a_step() {
+/// Compares `docs/spec/{file}.md` with the citations `{NAME} 1.2` in `src/{file}/`.
+fn compare(file: &str, at_least: usize, not_in_code: &[(&str, &str)]) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let steps = spec_steps(&fs::read_to_string(root.join("../../docs/spec/dkg.md")).unwrap());
-    assert!(steps.len() > 40, "the specification was not read");
+    let name = file.to_uppercase();
+    let steps = spec_steps(&fs::read_to_string(root.join(format!("../../docs/spec/{file}.md"))).unwrap());
+    assert!(steps.len() >= at_least, "the specification was not read");
     let mut cited = BTreeSet::new();
-    for entry in fs::read_dir(root.join("src/dkg")).unwrap() {
+    for entry in fs::read_dir(root.join("src").join(file)).unwrap() {
         let text = fs::read_to_string(entry.unwrap().path()).unwrap();
-        cited.extend(cited_steps(&text, &steps));
+        cited.extend(cited_steps(&text, &name, &steps));
     }
     for citation in &cited {
         let known = steps.contains(citation) || steps.iter().any(|step| step.starts_with(&format!("{citation}.")));
-        assert!(known, "the code cites DKG {citation}, which the specification does not have");
+        assert!(known, "the code cites {name} {citation}, which the specification does not have");
     }
     let unmatched: Vec<_> = steps
         .iter()
-        .filter(|step| {
-            let elsewhere = NOT_IN_CODE_OF_THE_MACHINE.iter().any(|(other, _)| other == step);
-            cited.contains(*step) == elsewhere
-        })
+        .filter(|step| cited.contains(*step) == not_in_code.iter().any(|(other, _)| other == step))
         .collect();
     assert!(unmatched.is_empty(), "steps to be cited by the code, or listed as not in it: {unmatched:?}");
+}
+
+#[test]
+fn every_step_has_code_and_every_citation_a_step() {
+    compare("dkg", 40, NOT_IN_CODE_OF_THE_MACHINE);
+}
+
+#[test]
+fn every_step_of_signing_has_code_and_every_citation_a_step() {
+    let not_in_code = [
+        ("0.1", "the network layer puts the name into the envelope"),
+        ("0.2", "a property of the signatures; 2.4 relies on it"),
+        ("1.4", "nothing is done"),
+        ("4.3", "says what the check of 4.2 does and does not see"),
+    ];
+    compare("signing", 20, &not_in_code);
 }

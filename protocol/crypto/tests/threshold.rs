@@ -8,7 +8,8 @@ use cluster_crypto::feldman::Commitments;
 use cluster_crypto::polynomial::{InterpolateError, Polynomials, SecretVector};
 use cluster_crypto::primitives::{g2_negate, g2_sum};
 use cluster_crypto::threshold::{
-    combine, recover, sign_partials, verify_combined, verify_partials, CombineError, Partial, SignError,
+    combine, recover, sign_partial, sign_partials, sign_same_message, verify_combined, verify_partials, CombineError,
+    Partial, SignError,
 };
 use cluster_crypto::{ShareIndex, Threshold, ThresholdError};
 use common::{g1, g2, outside_subgroup, read_json, rng, threshold, unhex, vectors, SIZES};
@@ -27,11 +28,18 @@ struct Cluster {
 
 impl Cluster {
     fn new(n: usize, k: usize, seed: u64) -> Self {
+        // Half of the messages are equal, as in duties; the others distinct, as in deposits.
+        Self::with_messages(n, k, seed, |i| (i / 2 * 2 + i % 2 * (i % 4 / 2)) as u8)
+    }
+
+    fn of_one_message(n: usize, k: usize, seed: u64) -> Self {
+        Self::with_messages(n, k, seed, |_| 0)
+    }
+
+    fn with_messages(n: usize, k: usize, seed: u64, message: impl Fn(usize) -> u8) -> Self {
         let threshold = threshold(n);
         let polynomials = Polynomials::sample(k, threshold, &mut rng(seed));
-        // Half of the messages are equal, as in duties; the others distinct, as in deposits.
-        let messages: Vec<_> =
-            (0..k).map(|i| HashedMessage::new(&[(i / 2 * 2 + i % 2 * (i % 4 / 2)) as u8; 32])).collect();
+        let messages: Vec<_> = (0..k).map(|i| HashedMessage::new(&[message(i); 32])).collect();
         let partials = ShareIndex::all(threshold)
             .map(|index| sign_partials(&polynomials.shares_for(index), threshold, &messages).unwrap())
             .collect();
@@ -134,6 +142,26 @@ fn one_share_too_few_gives_no_signature() {
     }
 }
 
+/// With and without the table of multiples of the message.
+#[test]
+fn many_shares_sign_one_message_as_each_of_them_does() {
+    let message = HashedMessage::new(b"attestation");
+    for n in SIZES {
+        let threshold = threshold(n);
+        let polynomials = Polynomials::sample(40, threshold, &mut rng(20));
+        for index in ShareIndex::all(threshold) {
+            let shares = polynomials.shares_for(index);
+            let keys: Vec<_> = (0..40).map(|k| shares.secret_key(k).unwrap()).collect();
+            let each: Vec<_> = keys.iter().map(|key| sign_partial(key, threshold, &message).unwrap()).collect();
+            assert_eq!(sign_partials(&shares, threshold, &[message; 40]).unwrap(), each);
+            for count in [0, 1, 5, 6, 40] {
+                let some: Vec<_> = keys.iter().take(count).collect();
+                assert_eq!(sign_same_message(&some, threshold, &message), each[..count]);
+            }
+        }
+    }
+}
+
 #[test]
 fn any_subset_combines_and_partials_verify_for_every_size_and_many_keys() {
     for n in SIZES {
@@ -171,18 +199,34 @@ fn a_bad_partial_among_good_ones_spoils_the_batch_and_names_its_signer() {
 /// One operator adds a point to one partial and takes it away from another: their plain sum is right.
 #[test]
 fn partials_that_cancel_within_one_operator_are_found() {
-    let mut cluster = Cluster::new(4, 2, 10);
-    cluster.messages[1] = cluster.messages[0];
-    let polynomials = Polynomials::sample(2, cluster.threshold, &mut rng(10));
-    cluster.partials = ShareIndex::all(cluster.threshold)
-        .map(|index| sign_partials(&polynomials.shares_for(index), cluster.threshold, &cluster.messages).unwrap())
-        .collect();
+    let mut cluster = Cluster::of_one_message(4, 2, 10);
     assert!(cluster.blame(index(1)));
     let extra = Cluster::new(4, 1, 11).partials[0][0].to_bytes();
     cluster.change(0, 0, &extra);
     cluster.change(0, 1, &g2_negate(&extra).unwrap());
     assert!(!cluster.blame(index(1)));
     assert!(cluster.combine(&cluster.first()).is_none());
+}
+
+/// Two operators change their partials for two validators of one message, so that the two combined signatures of
+/// {1, 2, 3} are wrong and their plain sum is right: 3 * 1 coefficients are (9, -9, 3).
+#[test]
+fn partials_of_two_operators_that_cancel_between_validators_are_found() {
+    // 70 signatures are checked for the group by combinations, 2 one by one.
+    for k in [2, 70] {
+        let mut cluster = Cluster::of_one_message(4, k, 18);
+        assert!(cluster.combine(&cluster.first()).is_some());
+        let extra = Cluster::new(4, 1, 19).partials[0][0].to_bytes();
+        cluster.change(0, 0, &extra);
+        cluster.change(1, 1, &extra);
+        let candidates = combine(cluster.threshold, &cluster.of(&cluster.first())).unwrap();
+        assert!(
+            verify_combined(&cluster.commitments.group_keys(), &cluster.messages, candidates, &mut rng(1)).is_none()
+        );
+        let blamed: Vec<_> =
+            ShareIndex::all(cluster.threshold).filter(|i| !cluster.blame(*i)).map(ShareIndex::get).collect();
+        assert_eq!(blamed, [1, 2]);
+    }
 }
 
 /// Two operators change their partials so that the combined signature of {1, 2, 3} stays right: 3 * 1

@@ -40,6 +40,7 @@ pub(super) struct Items {
 impl Items {
     /// Items without any partial, for a committee of `operators`.
     pub(super) fn new(items: Vec<Item>, operators: usize) -> Result<Self, StartError> {
+        // SIGNING 0.3
         if items.len() > MAX_ITEMS {
             return Err(StartError::TooMany { items: items.len() });
         }

@@ -88,6 +88,7 @@ impl Machine {
         retry_ms: u64,
         now: Time,
     ) -> Result<Self, StartError> {
+        // SIGNING 1.1
         let position = committee.ids().position(|id| id == me).ok_or(StartError::NotInCommittee { me })?;
         if own.len() != items.len() {
             return Err(StartError::OwnLength { items: items.len(), own: own.len() });
@@ -200,7 +201,7 @@ impl Machine {
     }
 
     fn send_own(&mut self, now: Time) {
-        // SIGNING 1.3
+        // SIGNING 1.2 and 1.3
         for (item, partial) in self.own.iter().enumerate() {
             if let Some(partial) = partial {
                 self.items.set(item, self.me, Slot::Unchecked(*partial));
@@ -251,6 +252,7 @@ impl Machine {
             }
         }
         if known {
+            // SIGNING 2.5: also when it was not needed any more.
             self.arrive(from, now);
         }
         if taken.is_empty() {

@@ -47,7 +47,7 @@ fn select(window: &Window, digit: u8) -> blst_p1_affine {
 }
 
 #[inline]
-fn or_masked(selected: &mut blst_fp, entry: &blst_fp, mask: u64) {
+pub(super) fn or_masked(selected: &mut blst_fp, entry: &blst_fp, mask: u64) {
     for (limb, source) in selected.l.iter_mut().zip(&entry.l) {
         *limb |= source & mask;
     }
@@ -55,7 +55,7 @@ fn or_masked(selected: &mut blst_fp, entry: &blst_fp, mask: u64) {
 
 /// All ones when the two are equal, else zero; the barrier keeps the compiler from making it a branch.
 #[inline]
-fn equal_mask(a: u8, b: u8) -> u64 {
+pub(super) fn equal_mask(a: u8, b: u8) -> u64 {
     let difference = std::hint::black_box(u64::from(a ^ b));
     ((difference.wrapping_sub(1)) >> 63).wrapping_neg()
 }

@@ -288,6 +288,13 @@ impl G1 {
 }
 
 impl G2 {
+    /// The opposite point.
+    pub(crate) fn negate(mut self) -> Self {
+        // SAFETY: changes a valid point in place.
+        unsafe { blst_p2_cneg(&mut self.0, true) };
+        self
+    }
+
     /// Hashes a message to the subgroup (RFC 9380, BLS12381G2_XMD:SHA-256_SSWU_RO_) under a domain tag.
     pub(crate) fn hash(message: &[u8], domain: &[u8]) -> Self {
         let mut point = blst_p2::default();

@@ -5,24 +5,24 @@
 //! the types outside: [`crate::bls::PublicKey`] and [`crate::bls::Signature`].
 //!
 //! Variable time: [`G1::msm`], `sum`, `double_and_add`, and pairings (public inputs). Independent of
-//! the scalar: [`G1::mul_generator`] and [`G2::mul_secret`].
+//! the scalar: [`G1::mul_generator`], [`G2::mul_secret`] and [`G2Table::mul_secret`].
 
 #![allow(unsafe_code)]
 
+mod comb;
 mod fixed_base;
 mod group;
+mod membership;
 mod pairing;
 
+pub(crate) use comb::G2Table;
 pub(crate) use group::{G1Affine, G2Affine, G1, G2};
+pub(crate) use membership::{all_in_g1, all_in_g2};
 pub(crate) use pairing::{final_exponentiation_is_one, pairing_product_is_one, MillerLoop};
 
 use bls12_381::Scalar;
 use rand_core::CryptoRngCore;
 use zeroize::Zeroize;
-
-/// Number of random subset sums of [`all_in_group`]: a point outside the subgroup survives each with
-/// probability at most 1/2.
-const SUBSET_SUMS: usize = 64;
 
 /// Random little-endian scalars of `bytes` bytes each, none of them zero, one after the other.
 ///
@@ -71,37 +71,3 @@ pub(crate) fn scalar_to_be(scalar: &Scalar) -> [u8; 32] {
     bytes.reverse();
     bytes
 }
-
-/// Implements the membership test for many points at once, for one group.
-macro_rules! all_in_group {
-    ($name:ident, $affine:ty, $few:expr) => {
-        /// Whether all points lie in the subgroup of order r (the identity does).
-        ///
-        /// Few points are checked one by one. For many, 64 sums over independent uniformly random subsets
-        /// are checked instead. If a point P lies outside, then for every choice of the other points' bits at
-        /// most one of the two values of P's bit gives a sum inside, since the two sums differ by P; so each
-        /// sum misses with probability at most 1/2 and all with at most 2^-64, whatever the orders
-        /// are. (One combination with long coefficients would not do: the cofactor has small factors, and a
-        /// coefficient is a multiple of 3 in a third of all cases.)
-        pub(crate) fn $name(points: &[$affine], rng: &mut impl CryptoRngCore) -> bool {
-            if points.len() < $few {
-                return points.iter().all(<$affine>::in_group);
-            }
-            let mut selections = vec![0u64; points.len()];
-            for selection in &mut selections {
-                *selection = rng.next_u64();
-            }
-            let mut subset = Vec::with_capacity(points.len());
-            (0..SUBSET_SUMS).all(|bit| {
-                subset.clear();
-                subset
-                    .extend(points.iter().zip(&selections).filter(|(_, bits)| *bits >> bit & 1 == 1).map(|(p, _)| *p));
-                <$affine>::sum(&subset).in_group()
-            })
-        }
-    };
-}
-
-// Where 64 sums and 64 membership tests become cheaper than one test a point, by measurement.
-all_in_group!(all_in_g1, G1Affine, 80);
-all_in_group!(all_in_g2, G2Affine, 128);
