@@ -8,6 +8,7 @@
 //! | `journal`    | ceremony id, position (u64 BE) | one record of the machine                          | if secret |
 //! | `shares`     | ceremony id                    | this operator's shares                             | yes    |
 //! | `validators` | validator key                  | what is public about a validator, or empty: removed | no    |
+//! | `slashing`, `slashing_chain` | see [`SlashingDb`] | what validators have signed                 | no     |
 //! | `outcomes`   | ceremony id                    | what the ceremony ended with                       | no     |
 //! | `outbox`     | ceremony id                    | gateway: certificate and what became of it         | no     |
 //! | `requests`   | ceremony id                    | gateway: requests under way                        | no     |
@@ -21,11 +22,13 @@ mod journal;
 mod records;
 mod schema;
 mod sealing;
+mod slashing;
 mod tables;
 mod validators;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cluster_crypto::identity;
@@ -35,6 +38,7 @@ pub use journal::{Entry, Journal};
 pub use records::{from_entry, to_entry};
 pub use schema::SCHEMA_VERSION;
 pub use sealing::SealError;
+pub use slashing::{Report as SlashingReport, SlashingDb};
 pub use tables::Table;
 pub use validators::{fee_recipient, Source, ValidatorEntry, DEFAULT_GAS_LIMIT};
 
@@ -83,6 +87,17 @@ pub enum StoreError {
         /// The ceremony that has it.
         ceremony_id: cluster_core::ceremony::CeremonyId,
     },
+    /// Signing for two chains with one history would mix what belongs to each.
+    #[error("the slashing history is of the chain with genesis validators root {found}, not of {expected}; check the beacon node or the file, or use another data_dir")]
+    OtherChain {
+        /// On record.
+        found: String,
+        /// Asked for.
+        expected: String,
+    },
+    /// Nothing is signed before the chain is known.
+    #[error("the slashing history is of no chain yet: nothing was signed or imported here")]
+    NoChain,
     /// The store was closed, by shutdown or as part of a crash test.
     #[error("the database is closed")]
     Closed,
@@ -110,8 +125,9 @@ pub struct Store {
     validators: sled::Tree,
     validators_changed: tokio::sync::watch::Sender<u64>,
     tables: [sled::Tree; 4],
+    slashing: SlashingDb,
     sealer: Sealer,
-    closed: AtomicBool,
+    closed: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for Store {
@@ -128,7 +144,9 @@ impl Store {
         let db = open_patiently(&path)?;
         let meta = db.open_tree("meta")?;
         schema::bring_up_to_date(&db, &meta)?;
+        let closed = Arc::new(AtomicBool::new(false));
         let store = Self {
+            slashing: SlashingDb::of(db.clone(), Arc::clone(&closed))?,
             ceremonies: db.open_tree("ceremonies")?,
             nonces: db.open_tree("nonces")?,
             journal: db.open_tree("journal")?,
@@ -144,7 +162,7 @@ impl Store {
             meta,
             db,
             sealer: Sealer::of(identity),
-            closed: AtomicBool::new(false),
+            closed,
         };
         store.check_key(identity)?;
         store.flush()?;
@@ -161,6 +179,12 @@ impl Store {
     /// Refuses every further write, so that work that is still running after a (real or tested) death leaves no trace.
     pub fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
+    }
+
+    /// What validators have signed.
+    #[must_use]
+    pub fn slashing(&self) -> &SlashingDb {
+        &self.slashing
     }
 
     /// Bytes on disk.

@@ -13,6 +13,7 @@
 //! | [`signing`] | partial signatures of a committee, combined and verified |
 //! | [`consensus`] | agreement of a committee on one value |
 //! | [`certificate`], [`directory`] | the result of a ceremony and its offline verification |
+//! | [`slashing`] | what a validator may sign: the rules of EIP-3076 and its interchange format |
 //! | [`encoding`] | the one binary encoding |
 
 pub mod beacon;
@@ -36,4 +37,5 @@ pub mod request;
 pub mod signing;
 #[cfg(feature = "simulation")]
 pub mod simulation;
+pub mod slashing;
 pub mod verdict;

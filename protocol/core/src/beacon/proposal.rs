@@ -192,7 +192,7 @@ impl Proposal {
     }
 
     fn check_blob_lengths(&self) -> Result<(), ProposalError> {
-        if self.kzg_proofs.len() % BYTES_PER_PROOF != 0 || self.blobs.len() % BYTES_PER_BLOB != 0 {
+        if !self.kzg_proofs.len().is_multiple_of(BYTES_PER_PROOF) || !self.blobs.len().is_multiple_of(BYTES_PER_BLOB) {
             return Err(ProposalError::Contents("proofs or blobs are cut off"));
         }
         if self.blobs.len() / BYTES_PER_BLOB > MAX_BLOBS

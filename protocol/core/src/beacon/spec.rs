@@ -251,7 +251,7 @@ impl ChainSpec {
 #[must_use]
 pub fn is_aggregator(spec: &ChainSpec, committee_length: u64, selection_proof: &[u8; 96]) -> bool {
     let modulo = committee_length.checked_div(spec.target_aggregators_per_committee).unwrap_or_default().max(1);
-    drawn(selection_proof) % modulo == 0
+    drawn(selection_proof).is_multiple_of(modulo)
 }
 
 /// `is_sync_committee_aggregator`: whether a selection proof makes its validator an aggregator of a subcommittee.
@@ -259,7 +259,7 @@ pub fn is_aggregator(spec: &ChainSpec, committee_length: u64, selection_proof: &
 pub fn is_sync_aggregator(spec: &ChainSpec, selection_proof: &[u8; 96]) -> bool {
     let members = spec.preset.sync_committee_size() / SYNC_COMMITTEE_SUBNET_COUNT;
     let modulo = members.checked_div(spec.target_aggregators_per_sync_subcommittee).unwrap_or_default().max(1);
-    drawn(selection_proof) % modulo == 0
+    drawn(selection_proof).is_multiple_of(modulo)
 }
 
 /// The first eight bytes of the hash, as a little-endian number.
