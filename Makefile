@@ -13,7 +13,7 @@ TRANSPORT ?= quic
 help: ## This list
 	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
 
-setup: ## What the tests need besides Rust: PostgreSQL and a Python verifier
+setup: ## What the tests need besides Rust: PostgreSQL, a Python verifier, a beacon node (Node.js)
 	@bash .ci/setup
 
 demo: ## A whole network in one process makes deposit data for 3 validators

@@ -9,10 +9,12 @@
 //! | [`demo`], [`report`] | the demo and the figures that it leaves |
 //! | [`progress`], [`steps`] | what is seen and measured on the way |
 //! | [`misbehave`], [`timings`] | adversaries with sockets; how long everybody waits |
+//! | [`lodestar`] | a real beacon node as a child process, with a chain of its own |
 //! | [`simulate`] | machines in virtual time under seeded faults, and the invariants that must hold |
 
 pub mod ceremony;
 pub mod demo;
+pub mod lodestar;
 pub mod misbehave;
 pub mod network;
 pub mod owner;
