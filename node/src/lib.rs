@@ -3,6 +3,7 @@
 //! | module | what it is for |
 //! | --- | --- |
 //! | [`operator`], [`driver`] | the operator role: ceremonies, one thread each |
+//! | [`duties`] | what a committee does for its validators in every slot |
 //! | [`gateway`] | the gateway role: requests in, certificates out |
 //! | [`network`] | the mesh: one task owns the swarm |
 //! | [`store`] | the database; the only user of sled |
@@ -18,6 +19,7 @@ pub mod beacon;
 pub mod cli;
 pub mod config;
 pub mod driver;
+pub mod duties;
 pub mod evidence;
 pub mod gateway;
 pub mod http;

@@ -45,6 +45,10 @@ pub struct Metrics {
     pub outbound_waiting: Gauge,
     /// Attempts to deliver a message that failed.
     pub outbound_retries: Counter,
+    /// Messages of duties that were dropped because too many waited for their peer.
+    pub duty_messages_dropped: Counter,
+    /// Messages of duties that were of no use any more before their peer had them.
+    pub duty_messages_expired: Counter,
     /// Requests of owners: accepted, refused.
     pub requests: Family<OutcomeLabel, Counter>,
     /// Peers connected.
@@ -78,6 +82,8 @@ impl Metrics {
             peer_faults: Family::default(),
             outbound_waiting: Gauge::default(),
             outbound_retries: Counter::default(),
+            duty_messages_dropped: Counter::default(),
+            duty_messages_expired: Counter::default(),
             requests: Family::default(),
             peers_connected: Gauge::default(),
             service_calls: Family::default(),
@@ -91,6 +97,9 @@ impl Metrics {
         registry.register("peer_faults", "Messages that no honest operator sends", metrics.peer_faults.clone());
         registry.register("outbound_waiting", "Messages not yet acknowledged", metrics.outbound_waiting.clone());
         registry.register("outbound_retries", "Failed attempts to deliver a message", metrics.outbound_retries.clone());
+        let (dropped, expired) = (metrics.duty_messages_dropped.clone(), metrics.duty_messages_expired.clone());
+        registry.register("duty_messages_dropped", "Messages of duties dropped from full queues", dropped);
+        registry.register("duty_messages_expired", "Messages of duties that came to nothing in time", expired);
         registry.register("requests", "Requests of owners, by outcome", metrics.requests.clone());
         registry.register("peers_connected", "Peers connected", metrics.peers_connected.clone());
         registry.register("service_calls", "Calls to the service, by outcome", metrics.service_calls.clone());

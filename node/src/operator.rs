@@ -176,7 +176,7 @@ pub async fn start_with(config: OperatorConfig, loaded: Loaded, hooks: Hooks) ->
         stop.clone(),
         tasks.clone(),
     );
-    tasks.spawn(answers.run(events));
+    tasks.spawn(answers.with_hub(None).run(events));
     readiness.set(true);
     tracing::info!(operator_id = me.0, peer_id = %client.local_peer_id(), network = %loaded.network, "operator {me} is running");
     Ok(RunningOperator { me, client, ceremonies, store, metrics, readiness, http, stop, crashed, tasks, loaded })

@@ -17,6 +17,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::driver::results::{self, StoredResult};
 use crate::driver::{AdmissionError, Ceremonies, Lateness, OfferError};
+use crate::duties::hub::{Delivery, Hub};
+use crate::duties::mesh::DutyMessage;
 use crate::metrics::{Metrics, OutcomeLabel};
 use crate::network::{Client, Event, EventStream, Peer, Responder, Verdict};
 use crate::operator::remember;
@@ -26,9 +28,6 @@ use crate::store::{Store, StoreError};
 const BLOCKING: usize = 16;
 /// Attempts to ask a peer that has just connected for ceremonies that this operator slept through.
 const OPEN_ATTEMPTS: u32 = 5;
-
-/// What peers hear that take this operator for one that has validators.
-const NO_DUTIES: &str = "this operator performs no duties";
 
 #[derive(Clone)]
 pub(super) struct Answers {
@@ -40,6 +39,7 @@ pub(super) struct Answers {
     stop: CancellationToken,
     tasks: TaskTracker,
     blocking: Arc<Semaphore>,
+    hub: Option<Hub>,
 }
 
 impl Answers {
@@ -52,7 +52,13 @@ impl Answers {
         stop: CancellationToken,
         tasks: TaskTracker,
     ) -> Self {
-        Self { me, ceremonies, client, store, metrics, stop, tasks, blocking: Arc::new(Semaphore::new(BLOCKING)) }
+        let blocking = Arc::new(Semaphore::new(BLOCKING));
+        Self { me, ceremonies, client, store, metrics, stop, tasks, blocking, hub: None }
+    }
+
+    /// Hands messages of duties to `hub`; without one they are refused.
+    pub(super) fn with_hub(self, hub: Option<Hub>) -> Self {
+        Self { hub, ..self }
     }
 
     pub(super) async fn run(self, mut events: EventStream) {
@@ -81,10 +87,33 @@ impl Answers {
             }
             Event::Dkg { from, request, responder } => self.dkg(&from, request, responder),
             Event::Publish { from, request, responder } => self.publish(&from, request, responder),
-            Event::Consensus { responder, .. } => responder.respond(consensus::Response::refused(NO_DUTIES)),
-            Event::Signing { responder, .. } => responder.respond(signing::Response::refused(NO_DUTIES)),
+            Event::Consensus { from, request, responder } => {
+                let consensus::Request::Deliver { instance, message } = request;
+                responder.respond(match self.deliver(&from, DutyMessage::Consensus(instance, message)) {
+                    Delivery::Accepted => consensus::Response::Accepted,
+                    Delivery::Busy => consensus::Response::Busy,
+                    Delivery::Refused(reason) => consensus::Response::refused(reason),
+                });
+            }
+            Event::Signing { from, request, responder } => {
+                let signing::Request::Deliver { id, message } = request;
+                responder.respond(match self.deliver(&from, DutyMessage::Signing(id, message)) {
+                    Delivery::Accepted => signing::Response::Accepted,
+                    Delivery::Busy => signing::Response::Busy,
+                    Delivery::Refused(reason) => signing::Response::refused(reason),
+                });
+            }
             Event::Request { request, verdict } => self.gossip(request, verdict),
             Event::PeerAddress { peer_id, address } => self.remember(peer_id, address),
+        }
+    }
+
+    /// A message of a duty: the hub keeps it, and judges it elsewhere.
+    fn deliver(&self, from: &Peer, message: DutyMessage) -> Delivery {
+        match (&self.hub, &from.member) {
+            (Some(hub), Member::Operator(operator)) => hub.deliver(*operator, message),
+            (None, _) => Delivery::Refused("this operator performs no duties"),
+            (Some(_), _) => Delivery::Refused("only operators take part in duties"),
         }
     }
 

@@ -7,6 +7,7 @@
 //! | `nonces`     | owner, request nonce           | ceremony id: a nonce is used once                  | no     |
 //! | `journal`    | ceremony id, position (u64 BE) | one record of the machine                          | if secret |
 //! | `shares`     | ceremony id                    | this operator's shares                             | yes    |
+//! | `votes`      | slot, kind, committee, position (BE) | one vote of a consensus instance             | no     |
 //! | `validators` | validator key                  | what is public about a validator, or empty: removed | no    |
 //! | `slashing`, `slashing_chain` | see [`SlashingDb`] | what validators have signed                 | no     |
 //! | `outcomes`   | ceremony id                    | what the ceremony ended with                       | no     |
@@ -25,6 +26,7 @@ mod sealing;
 mod slashing;
 mod tables;
 mod validators;
+mod votes;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -123,6 +125,7 @@ pub struct Store {
     journal: sled::Tree,
     shares: sled::Tree,
     validators: sled::Tree,
+    votes: sled::Tree,
     validators_changed: tokio::sync::watch::Sender<u64>,
     tables: [sled::Tree; 4],
     slashing: SlashingDb,
@@ -152,6 +155,7 @@ impl Store {
             journal: db.open_tree("journal")?,
             shares: db.open_tree("shares")?,
             validators: db.open_tree("validators")?,
+            votes: db.open_tree("votes")?,
             validators_changed: tokio::sync::watch::Sender::new(0),
             tables: [
                 db.open_tree(Table::Outcomes.name())?,

@@ -7,7 +7,7 @@
 //! [`limits::CONSENSUS_REQUEST_BYTES`] (a proposal with a block, or a block that was asked for) travels as the same
 //! request under `/cluster-node/consensus-value/1`, at most [`limits::CONSENSUS_VALUE_BYTES`]: with streams of its own,
 //! so that it never stands in the way of votes, and with few of them, so that large frames are few.
-//! [`Request::is_value`] says which of the two.
+//! [`is_value`] says which of the two.
 //!
 //! `Accepted` says that the message was taken over by the receiver's memory, not that it was right. `Busy` asks to
 //! repeat it, `Refused` not to. Requests are idempotent: a request that timed out may have been handled, and is
@@ -96,11 +96,16 @@ pub enum Request {
 /// Bytes of a request beside its message: the variant, the instance and a length.
 const ENVELOPE_BYTES: usize = 4 + 32 + 8 + 4 + 8;
 
+/// Whether an encoded message is too large for the protocol of votes.
+pub fn is_value(message: &[u8]) -> bool {
+    message.len() + ENVELOPE_BYTES > limits::CONSENSUS_REQUEST_BYTES
+}
+
 impl Request {
     /// Whether the request is too large for the protocol of votes.
     pub fn is_value(&self) -> bool {
         let Self::Deliver { message, .. } = self;
-        message.len() + ENVELOPE_BYTES > limits::CONSENSUS_REQUEST_BYTES
+        is_value(message)
     }
 }
 
