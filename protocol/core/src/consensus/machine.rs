@@ -8,8 +8,12 @@ use std::{
 use cluster_crypto::identity;
 
 use super::{
-    leader, round::Round, supply::Pull, values::Values, Certificate, Config, Decision, Digest, Evidence, Message,
-    Output, Prepared, Record, Statement, Timetable, Vote, VoteKind, MAX_ROUND, MAX_VALUE_BYTES,
+    leader,
+    round::{Accepted, Round},
+    supply::Pull,
+    values::Values,
+    Certificate, Config, Decision, Digest, Evidence, Justification, Message, Output, Prepared, Proposal, Record,
+    Statement, Timetable, Vote, VoteKind, MAX_ROUND, MAX_VALUE_BYTES,
 };
 use crate::{
     committee::{Committee, OperatorId},
@@ -63,7 +67,8 @@ pub struct Machine {
     pub(super) evidence: BTreeMap<OperatorId, Evidence>,
     pub(super) pull: Option<Pull>,
     pub(super) next_repeat: Time,
-    outputs: VecDeque<Output>,
+    records: VecDeque<Record>,
+    effects: VecDeque<Output>,
     pub(super) checks: u64,
 }
 
@@ -95,7 +100,8 @@ impl Machine {
             evidence: BTreeMap::new(),
             pull: None,
             next_repeat: config.start.plus_ms(timetable.repeat_ms()),
-            outputs: VecDeque::new(),
+            records: VecDeque::new(),
+            effects: VecDeque::new(),
             checks: 0,
         }
     }
@@ -115,18 +121,22 @@ impl Machine {
             machine.replay(record);
         }
         machine.conclude();
+        // Decided without the value: it is asked for at once.
+        machine.fetch(Time::default());
         machine
     }
 
     /// This operator's own input; it needs no judgement. The first one stays. Empty and oversized values are passed over.
     pub fn on_value(&mut self, now: Time, value: Arc<[u8]>) {
         self.advance(now);
-        if value.is_empty() || value.len() > MAX_VALUE_BYTES || self.certificate.is_some() || self.input.is_some() {
+        if value.is_empty() || value.len() > MAX_VALUE_BYTES || self.decision.is_some() || self.input.is_some() {
             return;
         }
         let digest = super::digest(&value);
         self.input = Some(digest);
-        self.values.insert(digest, value).valid = true;
+        if self.certificate.as_ref().is_none_or(|certificate| certificate.digest == digest) {
+            self.values.insert(digest, value).valid = true;
+        }
         self.settle(now);
     }
 
@@ -182,12 +192,17 @@ impl Machine {
         self.committee.contains(self.me)
     }
 
-    pub(super) fn output(&mut self, output: Output) {
-        self.outputs.push_back(output);
+    /// CONSENSUS 8.2: records come out before every other effect, so that one flush serves all of a moment.
+    pub(super) fn persist(&mut self, record: Record) {
+        self.records.push_back(record);
+    }
+
+    pub(super) fn effect(&mut self, effect: Output) {
+        self.effects.push_back(effect);
     }
 
     pub(super) fn send(&mut self, to: Recipient, message: Message) {
-        self.output(Output::Send { to, message: Arc::new(message) });
+        self.effect(Output::Send { to, message: Arc::new(message) });
     }
 
     /// This operator's vote of a kind in a round.
@@ -203,7 +218,7 @@ impl Machine {
         }
         let vote = Vote::sign(&self.instance, &self.key, self.me, self.round, statement);
         self.rounds.entry(self.round).or_default().insert(vote);
-        self.output(Output::Persist(Record::Vote(vote)));
+        self.persist(Record::Vote(vote));
         Some(vote)
     }
 
@@ -274,7 +289,8 @@ impl Machine {
                             held.valid = true;
                         }
                     }
-                    Statement::Propose(_) | Statement::Commit(_) => {}
+                    Statement::Propose(digest) => self.replay_proposal(vote, digest),
+                    Statement::Commit(_) => {}
                 }
             }
             // The journal of another operator: nothing of it binds this one.
@@ -282,6 +298,17 @@ impl Machine {
             Record::Prepared(prepared) => drop(self.certificates.insert(prepared.round, prepared)),
             Record::Value(value) => self.values.insert(super::digest(&value), value).journalled = true,
             Record::Decided(certificate) => self.certificate = Some(certificate),
+        }
+    }
+}
+
+impl Machine {
+    /// CONSENSUS 8.3: the own proposal stands. Only that of round 1 can be repeated: the justification of later ones is lost.
+    fn replay_proposal(&mut self, vote: Vote, digest: Digest) {
+        self.rounds.entry(vote.round).or_default().proposal = Some(Accepted { digest, backed: false });
+        if vote.round == 1 {
+            let proposal = Proposal { vote, justification: Justification::default(), value: None };
+            self.proposed = Some((1, Arc::new(Message::Propose(proposal))));
         }
     }
 }
@@ -320,7 +347,7 @@ impl crate::machine::Machine for Machine {
     }
 
     fn poll(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        self.records.pop_front().map(Output::Persist).or_else(|| self.effects.pop_front())
     }
 
     fn deadline(&self) -> Option<Time> {

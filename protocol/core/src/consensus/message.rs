@@ -145,6 +145,15 @@ impl Statement {
             Self::RoundChange(None) => None,
         }
     }
+
+    /// The prepare quorum that a round change claims.
+    #[must_use]
+    pub const fn claim(&self) -> Option<Claim> {
+        match self {
+            Self::RoundChange(claim) => *claim,
+            _ => None,
+        }
+    }
 }
 
 /// A signed statement of one operator about one round.

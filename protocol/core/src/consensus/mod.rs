@@ -16,6 +16,8 @@
 //! | `supply` | what makes up for lost messages: repetition, questions, answers, fetching the value |
 //! | `round`, `values` | what is held, and its bounds |
 
+#[cfg(feature = "simulation")]
+mod adversary;
 mod certificate;
 mod machine;
 mod message;
@@ -23,6 +25,8 @@ mod output;
 mod progress;
 mod receive;
 mod round;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 mod supply;
 mod timetable;
 mod values;

@@ -56,13 +56,15 @@ impl Machine {
         }
         let round = self.rounds.get(&self.round)?;
         let checked = round.votes(VoteKind::RoundChange).filter(|vote| round.backed.contains(&vote.from));
-        let mut votes: Vec<(Option<super::Claim>, Vote)> = checked.map(|vote| (claim_of(vote), *vote)).collect();
+        let mut votes: Vec<(Option<super::Claim>, Vote)> =
+            checked.map(|vote| (vote.statement.claim(), *vote)).collect();
         votes.sort_unstable_by_key(|(claim, _)| *claim);
         while votes.len() >= self.t() {
             let highest = votes.last()?.0;
             let prepared = highest.and_then(|claim| self.certificates.get(&claim.round).cloned());
             let digest = highest.map_or(self.input, |claim| Some(claim.digest));
-            if let Some(digest) = digest.filter(|digest| self.values.holds(digest)) {
+            let proven = highest == prepared.as_ref().map(|prepared| prepared.claim());
+            if let Some(digest) = digest.filter(|digest| proven && self.values.holds(digest)) {
                 let round_changes = votes[votes.len() - self.t()..].iter().map(|(_, vote)| *vote).collect();
                 return Some((digest, Justification { round_changes, prepared }));
             }
@@ -83,14 +85,14 @@ impl Machine {
             if !held.pending && !round.asked {
                 (held.pending, round.asked) = (true, true);
                 let value = Arc::clone(&held.value);
-                self.output(Output::Judge { digest, value });
+                self.effect(Output::Judge { digest, value });
             }
             return;
         }
         if !held.journalled && held.value.len() <= MAX_JOURNALLED_BYTES {
             held.journalled = true;
             let value = Arc::clone(&held.value);
-            self.output(Output::Persist(Record::Value(value)));
+            self.persist(Record::Value(value));
         }
         if let Some(vote) = self.cast(Statement::Prepare(digest)) {
             self.values.prepared(digest);
@@ -120,7 +122,7 @@ impl Machine {
     /// CONSENSUS 4.1: a checked prepare quorum, into the journal before anything that depends on it.
     pub(super) fn remember(&mut self, prepared: Arc<Prepared>) {
         if !self.certificates.contains_key(&prepared.round) {
-            self.output(Output::Persist(Record::Prepared(Arc::clone(&prepared))));
+            self.persist(Record::Prepared(Arc::clone(&prepared)));
             self.certificates.insert(prepared.round, prepared);
         }
     }
@@ -140,7 +142,7 @@ impl Machine {
     /// The instance is over: only the decision is kept.
     pub(super) fn decide(&mut self, certificate: Arc<Certificate>) {
         if self.certificate.is_none() {
-            self.output(Output::Persist(Record::Decided(Arc::clone(&certificate))));
+            self.persist(Record::Decided(Arc::clone(&certificate)));
             self.values.keep_only(&certificate.digest);
             self.certificate = Some(certificate);
             self.rounds.clear();
@@ -160,13 +162,6 @@ impl Machine {
         };
         self.pull = None;
         self.decision = Some(decision.clone());
-        self.output(Output::Decided(decision));
-    }
-}
-
-fn claim_of(vote: &Vote) -> Option<super::Claim> {
-    match vote.statement {
-        Statement::RoundChange(claim) => claim,
-        _ => None,
+        self.effect(Output::Decided(decision));
     }
 }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     committee::OperatorId,
-    machine::Time,
+    machine::{Recipient, Time},
     verdict::{FaultReason, SkipReason, Verdict},
 };
 
@@ -74,7 +74,7 @@ impl Machine {
             Message::Vote(vote) => self.on_vote(now, from, vote),
             Message::RoundChange { vote, certificate } => self.on_round_change(now, from, vote, certificate),
             Message::Decided(certificate) => self.on_decided(now, from, certificate),
-            Message::Query => self.on_query(now, from),
+            Message::Query => self.answer(now, from),
         };
         result.into()
     }
@@ -112,6 +112,11 @@ impl Machine {
         }
         if vote.round > self.round.saturating_add(ROUNDS_AHEAD) {
             return self.on_far_vote(now, from, &vote);
+        }
+        // CONSENSUS 4.4: nothing follows from more prepares of what is prepared.
+        let prepared = self.certificates.get(&vote.round).map(|prepared| prepared.digest);
+        if kind == VoteKind::Prepare && prepared.is_some() && prepared == vote.statement.digest() {
+            return Err(TOO_LATE);
         }
         self.admit_own(&vote)
     }
@@ -179,15 +184,16 @@ impl Machine {
         }
         let backed = self.check_justification(&proposal, digest)?;
         let Proposal { vote, value, .. } = proposal;
-        if let Some(value) = value.filter(|_| !self.values.holds(&digest)) {
-            if super::digest(&value) != digest {
-                return Err(FaultReason::Malformed.into());
-            }
-            self.values.insert(digest, value);
+        let held = self.values.get(&digest).map(|held| Arc::clone(&held.value));
+        if held.is_none() && value.as_deref().is_some_and(|value| super::digest(value) != digest) {
+            return Err(FaultReason::Malformed.into());
         }
         // CONSENSUS 1.5: a quorum is in the round.
         if vote.round > self.round {
             self.enter(now, vote.round);
+        }
+        if let Some(value) = held.or(value) {
+            self.values.insert(digest, value);
         }
         self.rounds.entry(vote.round).or_default().proposal = Some(Accepted { digest, backed });
         self.hint(now, digest, from);
@@ -355,16 +361,17 @@ impl Machine {
         self.take_wanted(digest, value)
     }
 
-    fn on_want(&mut self, now: Time, from: OperatorId, digest: Digest) -> Result<(), Refusal> {
-        if self.give(now, from, digest) {
-            Ok(())
-        } else {
-            Err(TOO_OFTEN)
+    /// CONSENSUS 7.5: gives a peer a value.
+    fn on_want(&mut self, now: Time, to: OperatorId, digest: Digest) -> Result<(), Refusal> {
+        let next = now.plus_ms(self.timetable.patience_ms());
+        let value = self.values.get(&digest).map(|held| Arc::clone(&held.value)).ok_or(TOO_LATE)?;
+        match self.peers.get_mut(&to) {
+            // CONSENSUS 7.6
+            Some(peer) if peer.next_value <= now => peer.next_value = next,
+            _ => return Err(TOO_OFTEN),
         }
-    }
-
-    fn on_query(&mut self, now: Time, from: OperatorId) -> Result<(), Refusal> {
-        self.answer(now, from)
+        self.send(Recipient::One(to), Message::Value { digest, value });
+        Ok(())
     }
 
     /// CONSENSUS 7.3: the decision, or the own votes, for a peer that seems to have missed them.
@@ -375,7 +382,7 @@ impl Machine {
             Some(peer) if peer.next_answer <= now => peer.next_answer = next,
             _ => return Err(TOO_OFTEN),
         }
-        self.repeat_votes(crate::machine::Recipient::One(to));
+        self.repeat_votes(Recipient::One(to));
         Ok(())
     }
 }

@@ -52,15 +52,16 @@ impl Machine {
             return self.send(to, message);
         }
         if let Some(vote) = self.own(self.round, VoteKind::RoundChange).copied() {
-            let certificate = match vote.statement {
-                super::Statement::RoundChange(Some(claim)) => self.certificates.get(&claim.round).cloned(),
-                _ => None,
-            };
-            self.send(to, Message::RoundChange { vote, certificate });
+            let claim = vote.statement.claim();
+            let certificate = claim.and_then(|claim| self.certificates.get(&claim.round).cloned());
+            // A claim without its quorum would be held against this operator.
+            if certificate.as_ref().map(|prepared| prepared.claim()) == claim {
+                self.send(to, Message::RoundChange { vote, certificate });
+            }
         }
         let proposed = self.proposed.as_ref().filter(|(round, _)| *round == self.round);
         if let Some(message) = proposed.map(|(_, message)| Arc::clone(message)) {
-            self.output(Output::Send { to, message });
+            self.effect(Output::Send { to, message });
         }
         let prepare = self.own(self.round, VoteKind::Prepare).copied();
         let commit = self.rounds.keys().rev().find_map(|round| self.own(*round, VoteKind::Commit)).copied();
@@ -126,17 +127,5 @@ impl Machine {
         pull.order.append(&mut order);
         holders.into_iter().for_each(|holder| pull.prefer(holder));
         pull
-    }
-
-    /// CONSENSUS 7.5 and 7.6: gives a peer a value, not more often than it may be asked for.
-    pub(super) fn give(&mut self, now: Time, to: OperatorId, digest: Digest) -> bool {
-        let next = now.plus_ms(self.timetable.patience_ms());
-        let Some(value) = self.values.get(&digest).map(|held| Arc::clone(&held.value)) else { return true };
-        match self.peers.get_mut(&to) {
-            Some(peer) if peer.next_value <= now => peer.next_value = next,
-            _ => return false,
-        }
-        self.send(Recipient::One(to), Message::Value { digest, value });
-        true
     }
 }
