@@ -3,9 +3,21 @@
 //! | file | part |
 //! | --- | --- |
 //! | `request.rs` | what can be asked for, and how it is refused: typed messages only, never a root |
+//! | `keyring.rs` | shares in memory; the only place that signs with them |
+//! | `clearance.rs` | what the keyring needs to sign: for attestations and blocks only slashing protection gives it |
+//! | `local.rs` | the signer with a store of its own process; all checks |
+//! | `server.rs`, `wire.rs` | `cluster-node signer`: the same behind a Unix socket |
+//! | `remote.rs`, `handover.rs` | an operator's side of that: asking, and moving its shares there |
 
+mod clearance;
 mod encoding;
+mod handover;
+mod keyring;
+mod local;
+mod remote;
 mod request;
+mod server;
+mod wire;
 
 use std::sync::Arc;
 
@@ -13,7 +25,11 @@ use async_trait::async_trait;
 use cluster_core::beacon::ChainSpec;
 use cluster_crypto::threshold::Partial;
 
+pub use handover::HandOver;
+pub use local::{LocalSigner, Now};
+pub use remote::RemoteSigner;
 pub use request::{Pubkey, Refusal, RefusalKind, Request, SignerError, MAX_ITEMS};
+pub use server::{listen, serve, Service, SocketError, MAX_CONNECTIONS};
 
 /// Makes partial signatures with this operator's shares.
 #[async_trait]

@@ -6,8 +6,9 @@
 //! | `ceremonies` | ceremony id                    | request, state, times                              | no     |
 //! | `nonces`     | owner, request nonce           | ceremony id: a nonce is used once                  | no     |
 //! | `journal`    | ceremony id, position (u64 BE) | one record of the machine                          | if secret |
-//! | `shares`     | ceremony id                    | this operator's shares                             | yes    |
 //! | `votes`      | slot, kind, committee, position (BE) | one vote of a consensus instance             | no     |
+//! | `shares`     | ceremony or split id           | this operator's shares                             | yes    |
+//! | `handover`   | ceremony or split id           | how far the shares have moved to a signer process  | no     |
 //! | `validators` | validator key                  | what is public about a validator, or empty: removed | no    |
 //! | `slashing`, `slashing_chain` | see [`SlashingDb`] | what validators have signed                 | no     |
 //! | `outcomes`   | ceremony id                    | what the ceremony ended with                       | no     |
@@ -24,6 +25,7 @@ mod records;
 mod schema;
 mod sealing;
 mod slashing;
+mod signer;
 mod tables;
 mod validators;
 mod votes;
@@ -41,6 +43,7 @@ pub use records::{from_entry, to_entry};
 pub use schema::SCHEMA_VERSION;
 pub use sealing::SealError;
 pub use slashing::{Report as SlashingReport, SlashingDb};
+pub use signer::{ChainPin, Handover};
 pub use tables::Table;
 pub use validators::{fee_recipient, Source, ValidatorEntry, DEFAULT_GAS_LIMIT};
 
@@ -100,6 +103,12 @@ pub enum StoreError {
     /// Nothing is signed before the chain is known.
     #[error("the slashing history is of no chain yet: nothing was signed or imported here")]
     NoChain,
+    /// Another share of the validator is here already.
+    #[error("validator {pubkey} is here already, with a share from another source; remove it first")]
+    OtherShare {
+        /// The validator, in hex.
+        pubkey: String,
+    },
     /// The store was closed, by shutdown or as part of a crash test.
     #[error("the database is closed")]
     Closed,
@@ -124,6 +133,7 @@ pub struct Store {
     nonces: sled::Tree,
     journal: sled::Tree,
     shares: sled::Tree,
+    handover: sled::Tree,
     validators: sled::Tree,
     votes: sled::Tree,
     validators_changed: tokio::sync::watch::Sender<u64>,
@@ -154,6 +164,7 @@ impl Store {
             nonces: db.open_tree("nonces")?,
             journal: db.open_tree("journal")?,
             shares: db.open_tree("shares")?,
+            handover: db.open_tree("handover")?,
             validators: db.open_tree("validators")?,
             votes: db.open_tree("votes")?,
             validators_changed: tokio::sync::watch::Sender::new(0),

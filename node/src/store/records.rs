@@ -76,7 +76,7 @@ pub fn from_entry(entry: Entry) -> Result<Record, StoreError> {
     }
 }
 
-fn shares_bytes(shares: &StoredShares) -> Secret<Vec<u8>> {
+pub(super) fn shares_bytes(shares: &StoredShares) -> Secret<Vec<u8>> {
     let header = encode(&SharesHeader {
         ceremony_id: shares.ceremony_id,
         operator_id: shares.operator_id,
@@ -98,7 +98,7 @@ fn started(bytes: &[u8]) -> Result<Record, StoreError> {
     Ok(record)
 }
 
-fn shares(bytes: &[u8]) -> Result<StoredShares, StoreError> {
+pub(super) fn shares(bytes: &[u8]) -> Result<StoredShares, StoreError> {
     let corrupt = || StoreError::Corrupt { what: "the shares of a ceremony" };
     let (header, secret) = split_header(bytes).ok_or_else(corrupt)?;
     let header: SharesHeader = decode(header, SHARES_LIMIT).map_err(|_| corrupt())?;

@@ -185,6 +185,17 @@ impl Polynomials {
         Self { threshold, coefficients }
     }
 
+    /// Draws a polynomial through each key at zero: how a trusted dealer splits keys that exist already. The keys are as
+    /// secret afterwards as before, and no more: whoever had them still has them.
+    #[must_use]
+    pub fn sharing(keys: &[bls::SecretKey], threshold: Threshold, rng: &mut impl CryptoRngCore) -> Self {
+        let mut sharing = Self::sample(keys.len(), threshold, rng);
+        for (constant, key) in sharing.coefficients.iter_mut().step_by(threshold.t()).zip(keys) {
+            *constant = *key.scalar();
+        }
+        sharing
+    }
+
     /// Number of polynomials, K.
     #[must_use]
     pub fn k(&self) -> usize {
@@ -331,6 +342,24 @@ mod tests {
             for index in ShareIndex::all(threshold) {
                 assert_eq!(interpolate_at(index, &subset, threshold).unwrap().0, polynomials.shares_for(index).0);
             }
+        }
+    }
+
+    #[test]
+    fn shares_of_existing_keys_are_shares_of_exactly_these_keys() {
+        let mut rng = ChaCha20Rng::seed_from_u64(2);
+        let keys: Vec<_> = (0..3).map(|_| bls::SecretKey::generate(&mut rng)).collect();
+        for n in [4, 7, 10, 13] {
+            let threshold = Threshold::for_operators(n).unwrap();
+            let polynomials = Polynomials::sharing(&keys, threshold, &mut rng);
+            let public: Vec<_> = keys.iter().map(bls::SecretKey::public_key).collect();
+            assert_eq!(polynomials.commit().group_keys(), public);
+            let subset: Vec<_> = ShareIndex::all(threshold)
+                .skip(n - threshold.t())
+                .map(|index| (index, polynomials.shares_for(index)))
+                .collect();
+            let constants = interpolate(Scalar::zero(), &subset, threshold).unwrap();
+            assert_eq!(constants.0, keys.iter().map(|key| *key.scalar()).collect::<Vec<_>>());
         }
     }
 }
