@@ -3,6 +3,7 @@
 //! Each share is decrypted once, compared with its public key, and kept as a secret that is redacted and overwritten on
 //! drop. Nothing here hands a share out: [`Keyring::sign`] takes what `clearance.rs` has cleared and returns partials.
 
+use std::collections::hash_map::Entry;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -51,11 +52,11 @@ impl Keyring {
             let share = match held {
                 Some(held) => Some(Arc::clone(&held.share)),
                 None => {
-                    if !opened.contains_key(&entry.source) {
-                        opened.insert(entry.source, open(store, &entry.source)?);
-                    }
-                    let shares = opened.get(&entry.source).and_then(Option::as_ref);
-                    shares.map(|shares| share_of(shares, &entry)).transpose()?.map(Arc::new)
+                    let shares = match opened.entry(entry.source) {
+                        Entry::Occupied(known) => known.into_mut(),
+                        Entry::Vacant(unknown) => unknown.insert(open(store, &entry.source)?),
+                    };
+                    shares.as_ref().and_then(|shares| share_of(shares, &entry)).map(Arc::new)
                 }
             };
             let (Some(share), Some(threshold)) = (share, entry.threshold()) else { continue };
@@ -100,14 +101,16 @@ fn open(store: &Store, source: &Source) -> Result<Option<StoredShares>, StoreErr
     }
 }
 
-/// One share, which must be the one that the validator's entry names.
-fn share_of(shares: &StoredShares, entry: &ValidatorEntry) -> Result<bls::SecretKey, StoreError> {
-    let corrupt = || StoreError::Corrupt { what: "the share of a validator" };
-    let position = usize::try_from(entry.position).map_err(|_| corrupt())?;
-    let share = shares.shares.secret_key(position).ok_or_else(corrupt)?;
-    let expected = entry.share_pubkeys.get(usize::from(entry.share_index.get()) - 1);
-    if shares.validators.get(position) != Some(&entry.pubkey) || expected != Some(&share.public_key()) {
-        return Err(corrupt());
+/// One share, which must be the one that the validator's entry names. A damaged one costs its own validator's duties and
+/// no others'.
+fn share_of(shares: &StoredShares, entry: &ValidatorEntry) -> Option<bls::SecretKey> {
+    let position = usize::try_from(entry.position).unwrap_or(usize::MAX);
+    let named = entry.share_pubkeys.get(usize::from(entry.share_index.get()) - 1);
+    let share = shares.shares.secret_key(position);
+    let right = shares.validators.get(position) == Some(&entry.pubkey)
+        && share.as_ref().is_some_and(|share| Some(&share.public_key()) == named);
+    if !right {
+        tracing::error!(pubkey = %entry.pubkey, "the share of validator {} is not the one that it should be", entry.pubkey);
     }
-    Ok(share)
+    share.filter(|_| right)
 }

@@ -59,6 +59,7 @@ impl From<StoreError> for SignerError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Closed => Self::Stopping,
+            StoreError::OtherChain { .. } => Self::OtherChain { reason: error.to_string() },
             error => Self::Store { reason: error.to_string() },
         }
     }
@@ -216,11 +217,7 @@ impl Session<'_> {
         })
     }
 
-    fn attestations(
-        &self,
-        validators: &[Pubkey],
-        data: &AttestationData,
-    ) -> Result<Answers, SignerError> {
+    fn attestations(&self, validators: &[Pubkey], data: &AttestationData) -> Result<Answers, SignerError> {
         let timely = self.soon(data.slot).and_then(|()| self.fits(data));
         let (mut keys, mut order) = (Vec::with_capacity(validators.len()), Vec::with_capacity(validators.len()));
         for validator in validators {

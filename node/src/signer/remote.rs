@@ -94,12 +94,7 @@ impl RemoteSigner {
 
     /// Sends and receives. When this fails, or is dropped half-way, the connection is gone with it: no later call can take
     /// the answer of this one for its own.
-    async fn exchange(
-        &self,
-        mut connection: Connection,
-        call: &Call,
-        patience: Duration,
-    ) -> Result<Reply, FrameError> {
+    async fn exchange(&self, mut connection: Connection, call: &Call, patience: Duration) -> Result<Reply, FrameError> {
         let exchange = async {
             wire::write(&mut connection.stream, call, wire::CALL_BYTES).await?;
             wire::read(&mut connection.stream, wire::REPLY_BYTES).await

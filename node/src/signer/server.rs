@@ -217,7 +217,11 @@ fn take_over(service: &Service, parcel: &Parcel) -> Result<(), SignerError> {
     }
     service.store.import_shares(&shares, &parcel.entries)?;
     let validators = parcel.entries.len();
-    tracing::info!(validators, source = hex::encode(&parcel.source.id()[..4]), "holds the shares of {validators} validators");
+    tracing::info!(
+        validators,
+        source = hex::encode(&parcel.source.id()[..4]),
+        "holds the shares of {validators} validators"
+    );
     Ok(())
 }
 
@@ -231,7 +235,8 @@ fn open_parcel(service: &Service, parcel: &Parcel) -> Result<StoredShares, Signe
     }
     let context = EnvelopeContext { ceremony_id: parcel.source.id(), operator_id: parcel.operator_id.0 };
     let mut keys: Vec<bls::SecretKey> = Vec::with_capacity(count);
-    for ((validator, expected), envelope) in parcel.validators.iter().zip(&parcel.share_pubkeys).zip(&parcel.envelopes) {
+    for ((validator, expected), envelope) in parcel.validators.iter().zip(&parcel.share_pubkeys).zip(&parcel.envelopes)
+    {
         let share = open_envelope(&service.identity, context, validator, envelope)
             .map_err(|error| SignerError::Refused { reason: format!("a share does not open: {error}") })?;
         if share.public_key() != *expected {

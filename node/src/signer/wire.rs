@@ -63,7 +63,9 @@ impl Hello {
             return Ok(VERSION);
         }
         let (lowest, highest) = (self.lowest, self.highest);
-        Err(format!("the signer speaks version {VERSION}, the operator {lowest} to {highest}; install the same release of both"))
+        Err(format!(
+            "the signer speaks version {VERSION}, the operator {lowest} to {highest}; install the same release of both"
+        ))
     }
 }
 

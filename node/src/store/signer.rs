@@ -64,7 +64,9 @@ impl ChainPin {
     /// added; versions of known ones never change.
     pub fn check(&self, other: &Self) -> Result<(), String> {
         let root = |pin: &Self| format!("0x{}", hex::encode(&pin.genesis_validators_root[..8]));
-        let differs = |what: &str, found: &dyn Display, expected: &dyn Display| Err(format!("its {what} is {found}, not {expected}"));
+        let differs = |what: &str, found: &dyn Display, expected: &dyn Display| {
+            Err(format!("its {what} is {found}, not {expected}"))
+        };
         if self.genesis_validators_root != other.genesis_validators_root {
             return differs("genesis validators root", &root(other), &root(self));
         }
