@@ -165,7 +165,7 @@ fn many_shares_sign_one_message_as_each_of_them_does() {
 #[test]
 fn any_subset_combines_and_partials_verify_for_every_size_and_many_keys() {
     for n in SIZES {
-        // 130 signatures are checked for the group by random subset sums, 3 one by one.
+        // 130 signatures are checked for the group by random combinations, 3 one by one.
         for k in [1, 3, 130] {
             let cluster = Cluster::new(n, k, 7);
             let signatures = cluster.combine(&cluster.first()).unwrap();
