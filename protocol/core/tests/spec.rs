@@ -89,3 +89,8 @@ fn every_step_of_signing_has_code_and_every_citation_a_step() {
     ];
     compare("signing", 20, &not_in_code);
 }
+
+#[test]
+fn every_step_of_consensus_has_code_and_every_citation_a_step() {
+    compare("consensus", 35, &[("0.1", "duty.rs names instances")]);
+}

@@ -389,6 +389,7 @@ impl Machine {
 
 /// CONSENSUS 9.1: what every vote must satisfy before its signature is looked at.
 fn check_head(from: OperatorId, vote: &Vote) -> Result<(), Refusal> {
+    // CONSENSUS 0.4
     if vote.from != from {
         return Err(FaultReason::Impersonation.into());
     }
