@@ -5,6 +5,7 @@ mod keygen;
 mod preflight;
 mod request;
 mod run;
+mod slashing;
 mod verify;
 
 use std::path::PathBuf;
@@ -36,6 +37,8 @@ enum Command {
     Request(request::RequestArgs),
     /// Find out which operators of a committee are reachable and fit, before a ceremony.
     Preflight(preflight::PreflightArgs),
+    /// Carry the record of what validators have signed from one node to another (EIP-3076).
+    Slashing(slashing::SlashingArgs),
     /// Print a documented configuration file.
     Config(ConfigArgs),
 }
@@ -139,6 +142,7 @@ pub fn main() -> ExitCode {
         Command::Verify(args) => verify::run(&args),
         Command::Request(args) => request::run(&args),
         Command::Preflight(args) => preflight::run(&args),
+        Command::Slashing(args) => slashing::run(&args),
         Command::Config(args) => {
             print!(
                 "{}",

@@ -65,7 +65,9 @@ fn export(args: &ExportArgs) -> anyhow::Result<ExitCode> {
         bail!("{} has no database; check data_dir", data_dir.display());
     }
     let file = match open(&data_dir)?.export() {
-        Err(StoreError::NoChain) => bail!("there is nothing to export: nothing was signed or imported in {}", data_dir.display()),
+        Err(StoreError::NoChain) => {
+            bail!("there is nothing to export: nothing was signed or imported in {}", data_dir.display())
+        }
         file => file?,
     };
     write_new(&args.out, &file).with_context(|| format!("{} cannot be written", args.out.display()))?;
@@ -95,12 +97,13 @@ fn import(args: &ImportArgs) -> anyhow::Result<ExitCode> {
             bail!("{shown} is of the chain with genesis validators root {found}, not of {text}; nothing was imported");
         }
     }
-    let database = open(&data_dir(&args.run)?)?;
+    let data_dir = data_dir(&args.run)?;
+    let database = open(&data_dir)?;
     let report = match database.import(&file) {
         Err(error @ StoreError::OtherChain { .. }) => return Err(error).context(format!("{shown} was not imported")),
         report => report?,
     };
-    println!("imported {shown}");
+    println!("imported {shown} into {}", data_dir.display());
     println!("validators     {}", report.validators);
     println!("blocks         {}", report.blocks);
     println!("attestations   {}", report.attestations);

@@ -235,6 +235,10 @@ fn offsets(bytes: &[u8]) -> Result<[usize; 3], ProposalError> {
 
 fn summarise<S: Sizes, P: ExecutionPart>(bytes: &[u8]) -> Result<BlockSummary, String> {
     let block = Block::<S, P>::from_ssz_bytes(bytes).map_err(|error| format!("{error:?}"))?;
+    // What is signed is the root of what was decoded; what is published are the bytes.
+    if block.as_ssz_bytes() != bytes {
+        return Err("the bytes are not the block's encoding".to_owned());
+    }
     let payload = block.body.execution_payload.summary();
     Ok(BlockSummary {
         header: block.header(),

@@ -217,7 +217,9 @@ pub fn check_attestation<H: History>(
     }
     let mut repeat = false;
     for vote in history.votes(target..=target) {
-        if vote?.signing_root != Some(signing_root) {
+        let vote = vote?;
+        // A root stands for its source too; one that comes with another is nothing that was signed.
+        if vote.signing_root != Some(signing_root) || vote.source != source {
             return Ok(Err(Refusal::DoubleVote { target }));
         }
         repeat = true;
