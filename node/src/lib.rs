@@ -11,6 +11,8 @@
 //! | [`config`], [`keys`], [`registry_file`] | what a node reads at start |
 //! | [`service_client`] | calls to the Cluster Node Service |
 //! | [`http`], [`metrics`], [`telemetry`] | what a node shows of itself |
+//! | [`split`] | existing keys, split to a committee by a trusted dealer |
+//! | [`exits`] | owners' orders to let validators leave |
 //! | [`evidence`] | proofs against operators, for anybody to check |
 //! | [`beacon`] | beacon nodes: what duties ask and tell |
 //! | [`cli`] | the command line |
@@ -21,6 +23,7 @@ pub mod config;
 pub mod driver;
 pub mod duties;
 pub mod evidence;
+pub mod exits;
 pub mod gateway;
 pub mod http;
 pub mod keys;
@@ -30,5 +33,6 @@ pub mod operator;
 pub mod registry_file;
 pub mod service_client;
 pub mod signer;
+pub mod split;
 pub mod store;
 pub mod telemetry;

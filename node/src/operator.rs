@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use cluster_core::ceremony::CeremonyId;
 use cluster_core::committee::OperatorId;
 use cluster_core::encoding::{decode, encode};
+use cluster_core::machine::Time;
 use cluster_core::network::Network as Chain;
 use cluster_core::registry::Registry;
 use cluster_core::request::RequestRules;
@@ -23,11 +24,14 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::{ConfigError, OperatorConfig, Validate};
 use crate::driver::{results, Ceremonies, CrashSwitch, Hooks, Outbound, Parts, Publisher};
+use crate::exits::ExitDesk;
 use crate::http::{Readiness, Server};
 use crate::keys::{self, KeyError};
 use crate::metrics::Metrics;
 use crate::network::{Client, Network, NetworkConfig, StartError};
 use crate::registry_file::{RegistryFileError, ReloadableRegistry};
+use crate::service_client::now_ms;
+use crate::signer::{self, Now, Signer};
 use crate::store::{CeremonyState, Store, StoreError, Table};
 
 /// How long a killed operator's database may take to be released.
@@ -161,12 +165,14 @@ pub async fn start_with(config: OperatorConfig, loaded: Loaded, hooks: Hooks) ->
         stop: stop.clone(),
     });
     let readiness = Readiness::default();
+    let exits = ExitDesk::new(&store, loaded.network.chain_id());
     let http = match config.http.address()? {
-        Some(address) => Some(start_http(address, &metrics, &readiness, axum::Router::new(), &stop).await?),
+        Some(address) => Some(start_http(address, &metrics, &readiness, exits.routes(), &stop).await?),
         None => None,
     };
     let resumed = ceremonies.clone();
     run_blocking(move || resumed.restore()).await?;
+    let signer = open_signer(&config, me, &store, &stop, &tasks).await?;
     let answers = answers::Answers::new(
         me,
         ceremonies.clone(),
@@ -179,7 +185,21 @@ pub async fn start_with(config: OperatorConfig, loaded: Loaded, hooks: Hooks) ->
     tasks.spawn(answers.with_hub(None).run(events));
     readiness.set(true);
     tracing::info!(operator_id = me.0, peer_id = %client.local_peer_id(), network = %loaded.network, "operator {me} is running");
-    Ok(RunningOperator { me, client, ceremonies, store, metrics, readiness, http, stop, crashed, tasks, loaded })
+    Ok(RunningOperator {
+        me,
+        client,
+        ceremonies,
+        store,
+        metrics,
+        readiness,
+        http,
+        signer,
+        exits,
+        stop,
+        crashed,
+        tasks,
+        loaded,
+    })
 }
 
 /// A running operator. Dropping it leaves the operator running; end it with [`RunningOperator::shutdown`] or
@@ -192,6 +212,8 @@ pub struct RunningOperator {
     metrics: Metrics,
     readiness: Readiness,
     http: Option<Server>,
+    signer: Arc<dyn Signer>,
+    exits: ExitDesk,
     stop: CancellationToken,
     crashed: CancellationToken,
     tasks: TaskTracker,
@@ -227,6 +249,18 @@ impl RunningOperator {
     #[must_use]
     pub fn http_address(&self) -> Option<SocketAddr> {
         self.http.as_ref().map(|server| server.address)
+    }
+
+    /// What signs with this operator's shares.
+    #[must_use]
+    pub fn signer(&self) -> &Arc<dyn Signer> {
+        &self.signer
+    }
+
+    /// Owners' orders to let validators leave.
+    #[must_use]
+    pub fn exits(&self) -> &ExitDesk {
+        &self.exits
     }
 
     /// Metrics.
@@ -284,7 +318,7 @@ impl RunningOperator {
     }
 
     async fn end(self) {
-        let Self { client, ceremonies, store, readiness, http, stop, tasks, .. } = self;
+        let Self { client, ceremonies, store, readiness, http, signer, stop, tasks, .. } = self;
         readiness.set(false);
         stop.cancel();
         tasks.close();
@@ -298,8 +332,23 @@ impl RunningOperator {
         if joined.is_err() {
             tracing::error!("the threads of ceremonies did not end cleanly");
         }
+        // It holds the database as well.
+        drop(signer);
         release(store).await;
     }
+}
+
+async fn open_signer(
+    config: &OperatorConfig,
+    me: OperatorId,
+    store: &Arc<Store>,
+    stop: &CancellationToken,
+    tasks: &TaskTracker,
+) -> Result<Arc<dyn Signer>, NodeError> {
+    let (config, store) = (config.signer.clone(), Arc::clone(store));
+    let (stop, tasks) = (stop.clone(), tasks.clone());
+    let now: Now = Arc::new(|| Time(now_ms()));
+    run_blocking(move || signer::of_operator(&config, &store, me, now, &stop, &tasks)).await
 }
 
 /// The mesh's configuration from a role's.

@@ -1,11 +1,14 @@
 //! The command line.
 
+mod exit;
 mod follow;
 mod keygen;
 mod preflight;
 mod request;
 mod run;
 mod slashing;
+mod signer;
+mod split;
 mod verify;
 
 use std::path::PathBuf;
@@ -29,12 +32,20 @@ enum Command {
     Operator(RunArgs),
     /// Run a gateway: carry requests from the service to operators and certificates back. Holds no key shares.
     Gateway(GatewayArgs),
+    /// Run a signer: keeps an operator's shares and slashing history in a process of their own.
+    Signer(signer::SignerArgs),
     /// Make the key of an operator or gateway.
     Keygen(keygen::KeygenArgs),
     /// Check deposit data and certificate of a ceremony, offline.
     Verify(verify::VerifyArgs),
     /// Sign and submit a request for validators as their owner.
     Request(request::RequestArgs),
+    /// Split existing validator keystores to a committee, as a trusted dealer.
+    Split(split::SplitArgs),
+    /// Take over this operator's share file of a split. The node must be stopped.
+    Import(split::ImportArgs),
+    /// Order validators to leave the chain, as their owner.
+    Exit(exit::ExitArgs),
     /// Find out which operators of a committee are reachable and fit, before a ceremony.
     Preflight(preflight::PreflightArgs),
     /// Carry the record of what validators have signed from one node to another (EIP-3076).
@@ -138,9 +149,13 @@ pub fn main() -> ExitCode {
     let done = match cli.command {
         Command::Operator(args) => run::operator(&args),
         Command::Gateway(args) => run::gateway(&args),
+        Command::Signer(args) => signer::run(&args),
         Command::Keygen(args) => keygen::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Request(args) => request::run(&args),
+        Command::Split(args) => split::run(&args),
+        Command::Import(args) => split::import(&args),
+        Command::Exit(args) => exit::run(&args),
         Command::Preflight(args) => preflight::run(&args),
         Command::Slashing(args) => slashing::run(&args),
         Command::Config(args) => {

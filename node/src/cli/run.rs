@@ -44,26 +44,26 @@ pub(super) fn gateway(args: &GatewayArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
-fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+pub(super) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime cannot start")
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Order {
+pub(super) enum Order {
     Reload,
     Stop,
 }
 
 /// SIGTERM and SIGINT stop, SIGHUP reads the registry again. Installed before the node starts, so that an early signal is
 /// not lost.
-struct Signals {
+pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
 }
 
 impl Signals {
-    fn new() -> anyhow::Result<Self> {
+    pub(super) fn new() -> anyhow::Result<Self> {
         let install = |kind| signal(kind).context("signals cannot be received");
         Ok(Self {
             terminate: install(SignalKind::terminate())?,
@@ -72,7 +72,7 @@ impl Signals {
         })
     }
 
-    async fn next(&mut self) -> Order {
+    pub(super) async fn next(&mut self) -> Order {
         tokio::select! {
             _ = self.terminate.recv() => Order::Stop,
             _ = self.interrupt.recv() => Order::Stop,

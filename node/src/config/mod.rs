@@ -33,6 +33,8 @@ pub struct OperatorConfig {
     pub mesh: MeshConfig,
     /// Limits and patience of ceremonies.
     pub ceremony: CeremonyConfig,
+    /// Where shares are kept and used.
+    pub signer: SignerConfig,
     /// Metrics and health.
     pub http: HttpConfig,
     /// Logs.
@@ -103,6 +105,16 @@ pub struct CeremonyConfig {
     pub timeout_ms: u64,
     /// Longest pause between two attempts to hand a message to a peer, in milliseconds.
     pub retry_max_ms: u64,
+}
+
+/// Where shares are kept and used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SignerConfig {
+    /// Socket of a `cluster-node signer` process. Empty: the operator signs itself.
+    pub socket: PathBuf,
+    /// How long one answer of that process may take, in milliseconds.
+    pub timeout_ms: u64,
 }
 
 /// The service beside a gateway.
@@ -192,6 +204,7 @@ impl Default for OperatorConfig {
             identity: IdentityConfig::default(),
             mesh: MeshConfig::default(),
             ceremony: CeremonyConfig::default(),
+            signer: SignerConfig::default(),
             http: HttpConfig { listen: "127.0.0.1:9190".into() },
             log: LogConfig::default(),
         }
@@ -244,6 +257,12 @@ impl Default for CeremonyConfig {
     }
 }
 
+impl Default for SignerConfig {
+    fn default() -> Self {
+        Self { socket: PathBuf::new(), timeout_ms: 4_000 }
+    }
+}
+
 impl Default for ServiceConfig {
     fn default() -> Self {
         Self { url: String::new(), poll_ms: 25_000, timeout_ms: 30_000, retry_max_ms: 30_000 }
@@ -272,6 +291,7 @@ impl Validate for OperatorConfig {
     fn validate(&self) -> Result<(), ConfigError> {
         self.mesh.validate()?;
         self.http.address()?;
+        range("signer.timeout_ms", self.signer.timeout_ms, 100, 60_000)?;
         range("ceremony.max_open", self.ceremony.max_open as u64, 1, 1024)?;
         range("ceremony.max_validators", u64::from(self.ceremony.max_validators), 1, 1000)?;
         range("ceremony.max_deadline_s", self.ceremony.max_deadline_s, 60, 31 * 86_400)?;

@@ -36,7 +36,7 @@ use zeroize::Zeroize;
 use crate::metrics::Metrics;
 use crate::network::Client;
 use crate::service_client::now_ms;
-use crate::store::{from_entry, Begin, CeremonyEntry, CeremonyState, Journal, Store, StoreError};
+use crate::store::{from_entry, Begin, CeremonyEntry, CeremonyState, Handover, Journal, Source, Store, StoreError};
 
 pub(crate) use crash::CrashSwitch;
 pub use crash::CRASH_VARIABLE;
@@ -79,6 +79,9 @@ pub enum AdmissionError {
     /// The store.
     #[error("the operator's database failed; its log says why")]
     Store(#[source] StoreError),
+    /// Every operator had confirmed its shares, and this one's are in its signer process.
+    #[error("the ceremony is finished: every operator has confirmed its shares")]
+    Finished,
     /// No thread can be had, or the operator stops.
     #[error("the operator is stopping or out of threads; try again later")]
     Unavailable,
@@ -216,6 +219,10 @@ impl Ceremonies {
         if shared.running().contains_key(&ceremony_id) {
             return Ok(ceremony_id);
         }
+        // The owner's request again changes nothing; a peer's message finds no machine any more.
+        if shared.store.handover(&Source::Ceremony(ceremony_id))? == Some(Handover::Erased) {
+            return if lateness == Lateness::Refused { Ok(ceremony_id) } else { Err(AdmissionError::Finished) };
+        }
         let checked = self.check(signed, lateness)?;
         if !checked.committee().contains(shared.me) {
             return Err(AdmissionError::NotMember { me: shared.me });
@@ -313,6 +320,10 @@ impl Ceremonies {
 
     fn wake(&self, ceremony_id: CeremonyId, entry: &CeremonyEntry) -> Result<(), AdmissionError> {
         let shared = &self.shared;
+        // Its journal is gone with its shares: a machine would begin anew.
+        if shared.store.handover(&Source::Ceremony(ceremony_id))? == Some(Handover::Erased) {
+            return Err(AdmissionError::Finished);
+        }
         let checked = entry.request.check_ignoring_deadline(&shared.rules, shared.registry.as_ref())?;
         debug_assert_eq!(checked.ceremony_id(), ceremony_id);
         self.spawn(checked, None, entry.state)

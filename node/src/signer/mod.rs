@@ -20,10 +20,17 @@ mod server;
 mod wire;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use cluster_core::beacon::ChainSpec;
+use cluster_core::committee::OperatorId;
 use cluster_crypto::threshold::Partial;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::SignerConfig;
+use crate::store::{Store, StoreError};
 
 pub use handover::HandOver;
 pub use local::{LocalSigner, Now};
@@ -43,4 +50,39 @@ pub trait Signer: Send + Sync + 'static {
     /// Nothing was signed: another chain, an unknown fork, a failing database, or a signer that is away.
     async fn sign(&self, spec: &Arc<ChainSpec>, request: Request)
         -> Result<Vec<Result<Partial, Refusal>>, SignerError>;
+}
+
+/// The signer of an operator: its own store, or the process at the configured socket, to which its shares then move.
+/// Blocks while shares are opened.
+pub(crate) fn of_operator(
+    config: &SignerConfig,
+    store: &Arc<Store>,
+    me: OperatorId,
+    now: Now,
+    stop: &CancellationToken,
+    tasks: &TaskTracker,
+) -> Result<Arc<dyn Signer>, StoreError> {
+    if config.socket.as_os_str().is_empty() {
+        let moved = moved(store)?;
+        if moved > 0 {
+            tracing::error!(
+                moved,
+                "the shares of {moved} validators are in a signer process; set signer.socket to sign for them"
+            );
+        }
+        return Ok(Arc::new(LocalSigner::open(Arc::clone(store), now)?));
+    }
+    let remote = RemoteSigner::new(&config.socket, Duration::from_millis(config.timeout_ms));
+    let hand_over = HandOver::new(Arc::clone(store), remote.clone(), me);
+    tasks.spawn(hand_over.run(stop.clone()));
+    Ok(Arc::new(remote))
+}
+
+/// Validators whose shares this process does not use any more.
+fn moved(store: &Store) -> Result<usize, StoreError> {
+    let mut moved = 0;
+    for entry in store.validators()? {
+        moved += usize::from(store.handover(&entry.source)?.is_some());
+    }
+    Ok(moved)
 }

@@ -15,6 +15,7 @@
 //! | `outbox`     | ceremony id                    | gateway: certificate and what became of it         | no     |
 //! | `requests`   | ceremony id                    | gateway: requests under way                        | no     |
 //! | `peers`      | operator id                    | last known signed addresses                        | no     |
+//! | `exits`      | hash                           | an owner's signed order to let validators leave    | no     |
 //!
 //! Writes are grouped: [`Store::flush`] makes everything written before it durable, and callers flush before anything that
 //! depends on a write leaves the process (invariant 2).
@@ -137,7 +138,7 @@ pub struct Store {
     validators: sled::Tree,
     votes: sled::Tree,
     validators_changed: tokio::sync::watch::Sender<u64>,
-    tables: [sled::Tree; 4],
+    tables: [sled::Tree; 5],
     slashing: SlashingDb,
     sealer: Sealer,
     closed: Arc<AtomicBool>,
@@ -173,6 +174,7 @@ impl Store {
                 db.open_tree(Table::Outbox.name())?,
                 db.open_tree(Table::Requests.name())?,
                 db.open_tree(Table::Peers.name())?,
+                db.open_tree(Table::Exits.name())?,
             ],
             meta,
             db,

@@ -13,6 +13,8 @@ pub enum Table {
     Requests,
     /// By operator: its last signed record of addresses.
     Peers,
+    /// By hash: owners' signed orders to let validators leave.
+    Exits,
 }
 
 impl Table {
@@ -23,6 +25,7 @@ impl Table {
             Table::Outbox => "outbox",
             Table::Requests => "requests",
             Table::Peers => "peers",
+            Table::Exits => "exits",
         }
     }
 }
@@ -61,6 +64,7 @@ impl Store {
             Table::Outbox => &self.tables[1],
             Table::Requests => &self.tables[2],
             Table::Peers => &self.tables[3],
+            Table::Exits => &self.tables[4],
         }
     }
 }
