@@ -7,6 +7,7 @@
 //! | [`owner`] | the owner as a client of the service |
 //! | [`ceremony`] | one request through a running network, measured |
 //! | [`demo`], [`report`] | the demo and the figures that it leaves |
+//! | [`duties`] | validators on a real beacon chain, by operators that are processes |
 //! | [`progress`], [`steps`] | what is seen and measured on the way |
 //! | [`misbehave`], [`timings`] | adversaries with sockets; how long everybody waits |
 //! | [`lodestar`] | a real beacon node as a child process, with a chain of its own |
@@ -14,6 +15,7 @@
 
 pub mod ceremony;
 pub mod demo;
+pub mod duties;
 pub mod lodestar;
 pub mod misbehave;
 pub mod network;

@@ -1,9 +1,11 @@
 //! The command line.
 //!
-//! Exit codes: 0 when validators are ready (or all simulated runs kept their invariants), 1 when something failed,
-//! 2 for a wrong command line, 3 when validators exist but operators are missing (`incomplete`).
+//! Exit codes: 0 when validators are ready (or all simulated runs kept their invariants, or duties reached what was expected),
+//! 1 when something failed, 2 for a wrong command line, 3 when validators exist but operators are missing (`incomplete`) or
+//! duties fell short, 4 when duties broke what must always hold.
 
 mod demo;
+mod duties;
 mod simulate;
 
 use std::process::ExitCode;
@@ -25,6 +27,14 @@ enum Command {
     /// Exit codes: 0 the validators are ready; 1 it failed; 3 the validators exist, but an operator has not confirmed
     /// its shares (incomplete), so that there is nothing to deposit yet.
     Demo(demo::DemoArgs),
+    /// Run validators of a committee on a beacon chain, with faults, and leave figures in a folder.
+    ///
+    /// Exit codes: 0 all that was expected was reached; 1 it failed; 3 participation, blocks or finality are short of what
+    /// the faults allow; 4 something slashable was signed, or a block pays the wrong address.
+    Duties(duties::DutiesArgs),
+    /// One operator of `duties`.
+    #[command(hide = true)]
+    OperatorProcess(duties::OperatorProcessArgs),
     /// Run ceremonies in virtual time with faults drawn from seeds, and check what must always hold.
     Simulate(simulate::SimulateArgs),
 }
@@ -37,6 +47,8 @@ pub fn main() -> ExitCode {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let done = match Cli::parse().command {
         Command::Demo(args) => demo::run(&args),
+        Command::Duties(args) => duties::run(&args),
+        Command::OperatorProcess(args) => duties::run_operator(&args),
         Command::Simulate(args) => simulate::run(&args),
     };
     done.unwrap_or_else(|error| {

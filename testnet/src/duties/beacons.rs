@@ -1,0 +1,110 @@
+//! The beacon nodes of a run.
+
+use std::path::Path;
+
+use tokio::task::JoinHandle;
+
+use super::keys::Key;
+use super::options::Options;
+use crate::lodestar::{self, Lodestar, LodestarError};
+
+/// Seconds from the start of the first beacon node to genesis: for the nodes and the operators to start in, on a busy machine.
+const LEAD_S: u64 = 20;
+/// The same for each further node.
+const MORE_S: u64 = 8;
+
+/// One or two beacon nodes.
+pub struct Beacons {
+    first: Slot,
+    second: Option<Lodestar>,
+    first_url: String,
+    /// Whether operators know the second one.
+    is_shared: bool,
+    genesis_time_s: u64,
+}
+
+enum Slot {
+    Here(Box<Lodestar>),
+    /// On its way back, for a few seconds.
+    Starting(JoinHandle<Result<Lodestar, LodestarError>>),
+    Away,
+}
+
+impl Beacons {
+    /// Starts them and waits until they answer.
+    ///
+    /// A node that is restarted has lost its chain: when there is no second node that operators use as well, one that nobody
+    /// else knows keeps the chain for it.
+    pub async fn start(options: &Options, dir: &Path, keys: &[Key]) -> Result<Self, LodestarError> {
+        let count = 1 + usize::from(options.second_beacon || options.restart_beacon.is_some());
+        let genesis_time_s = lodestar::unix_seconds() + LEAD_S + MORE_S * (count as u64 - 1);
+        let wanted = lodestar::Options {
+            preset: options.preset,
+            slot_ms: options.slot_seconds * 1_000,
+            validators: keys.iter().map(|key| key.genesis.clone()).collect(),
+            genesis_time_s,
+            fulu_epoch: options.fork.fulu_epoch(),
+            ..lodestar::Options::new(dir)
+        };
+        let mut nodes = Lodestar::start_network(&wanted, count).await?.into_iter();
+        let first = nodes.next().ok_or(LodestarError::NotRunning)?;
+        Ok(Self {
+            first_url: first.url(),
+            first: Slot::Here(Box::new(first)),
+            second: nodes.next(),
+            is_shared: options.second_beacon,
+            genesis_time_s,
+        })
+    }
+
+    /// Start of slot 0 in Unix milliseconds.
+    #[must_use]
+    pub fn genesis_ms(&self) -> u64 {
+        self.genesis_time_s * 1_000
+    }
+
+    /// Those that operators use.
+    #[must_use]
+    pub fn of_operators(&self) -> Vec<String> {
+        let second = self.second.iter().filter(|_| self.is_shared).map(Lodestar::url);
+        std::iter::once(self.first_url.clone()).chain(second).collect()
+    }
+
+    /// All of them, the one that stays first.
+    #[must_use]
+    pub fn all(&self) -> Vec<String> {
+        self.second.iter().map(Lodestar::url).chain([self.first_url.clone()]).collect()
+    }
+
+    /// Kills the first one.
+    pub async fn kill_first(&mut self) -> Result<(), LodestarError> {
+        self.settle().await?;
+        // Dropping a node kills it; but it comes back at the same address with what it was started with.
+        if let Slot::Here(node) = &mut self.first {
+            node.kill();
+        }
+        Ok(())
+    }
+
+    /// Starts the first one again; does not wait for it.
+    pub async fn restart_first(&mut self) -> Result<(), LodestarError> {
+        self.settle().await?;
+        self.first = match std::mem::replace(&mut self.first, Slot::Away) {
+            Slot::Here(mut node) => Slot::Starting(tokio::spawn(async move {
+                node.restart().await?;
+                Ok(*node)
+            })),
+            other => other,
+        };
+        Ok(())
+    }
+
+    /// Waits until a node that is on its way back is there.
+    pub async fn settle(&mut self) -> Result<(), LodestarError> {
+        if let Slot::Starting(starting) = &mut self.first {
+            let started = starting.await.map_err(|_| LodestarError::NotRunning)?;
+            self.first = Slot::Here(Box::new(started?));
+        }
+        Ok(())
+    }
+}

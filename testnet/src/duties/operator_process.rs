@@ -1,0 +1,143 @@
+//! An operator of a run, as its own process.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use cluster_core::committee::OperatorId;
+use cluster_net::identity::peer_id;
+use cluster_node::config::OperatorConfig;
+use cluster_node::driver::Hooks;
+use cluster_node::network::{Link, LinkFaults, Transport};
+use cluster_node::operator::{self, Loaded, NodeError, RunningOperator};
+use tokio::io::AsyncReadExt;
+
+use super::setup::{Files, Setup, SetupError};
+use super::signed::LineLog;
+use super::stats::StatsLine;
+use crate::report::{cpu_ms, max_rss_bytes};
+use crate::world::World;
+
+const STATS_EVERY: Duration = Duration::from_secs(1);
+
+/// Why the process ends early.
+#[derive(Debug, thiserror::Error)]
+pub enum OperatorProcessError {
+    /// The setup.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    /// Not one of the run's operators.
+    #[error("there is no operator {0} in this run")]
+    Unknown(OperatorId),
+    /// The registry.
+    #[error("the registry is refused: {0}")]
+    Registry(#[from] cluster_core::registry::RegistryError),
+    /// The node.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// A log of the run.
+    #[error("the operator's files in {dir} cannot be written: {reason}")]
+    Files {
+        /// The run's folder.
+        dir: String,
+        /// The system's words.
+        reason: String,
+    },
+}
+
+/// Runs the operator until standard input ends or SIGTERM comes.
+pub async fn run(world_file: &Path, id: OperatorId) -> Result<(), OperatorProcessError> {
+    let setup = Setup::read(world_file)?;
+    let world = World::generate(setup.network, setup.operators, setup.seed);
+    let identity = world.operators.get(&id).cloned().ok_or(OperatorProcessError::Unknown(id))?;
+    let files = Files::of(&setup.dir, id);
+    let failed = |error: std::io::Error| OperatorProcessError::Files {
+        dir: setup.dir.display().to_string(),
+        reason: error.to_string(),
+    };
+    let stats = LineLog::open(&files.stats).map_err(failed)?;
+    let registry = Arc::new(world.registry()?);
+    let loaded = Loaded { identity, network: setup.network, registry, reloadable: None };
+    let hooks = Hooks { faults: Some(faults(&setup, &world)), transport: setup.transport(), ..Hooks::default() };
+    let operator = operator::start_with(config(&setup, &world, id, &files), loaded, hooks).await?;
+    let ended = ended();
+    tokio::pin!(ended);
+    let mut tick = tokio::time::interval(STATS_EVERY);
+    loop {
+        tokio::select! {
+            () = &mut ended => break,
+            _ = tick.tick() => stats.append(&stats_line(&operator, &world, id)).map_err(failed)?,
+        }
+    }
+    stats.append(&stats_line(&operator, &world, id)).map_err(failed)?;
+    operator.shutdown().await;
+    Ok(())
+}
+
+fn config(setup: &Setup, _world: &World, _id: OperatorId, files: &Files) -> OperatorConfig {
+    let mut config = OperatorConfig { data_dir: files.data_dir.clone(), ..OperatorConfig::default() };
+    let listen = match setup.transport() {
+        Transport::Tcp => "/ip4/127.0.0.1/tcp/0",
+        Transport::Quic | Transport::Both => "/ip4/127.0.0.1/udp/0/quic-v1",
+    };
+    config.mesh.listen = vec![listen.to_owned()];
+    config.mesh.bootstrap.clone_from(&setup.bootstrap);
+    config.http.listen = String::new();
+    config
+}
+
+/// The faults of this operator's own requests and of the answers to them: every process applies its own.
+fn faults(setup: &Setup, world: &World) -> LinkFaults {
+    let faults = LinkFaults::new(setup.seed);
+    let latency = Duration::from_millis(setup.latency_ms);
+    faults.set_default(Link { latency, loss: setup.loss });
+    faults.set_lost_after(Duration::from_millis(250) + latency * 4);
+    let peer = |id: &OperatorId| world.operators.get(id).and_then(|key| peer_id(&key.public_key()).ok());
+    for (from, to) in &setup.one_way {
+        if let (Some(from), Some(to)) = (peer(from), peer(to)) {
+            faults.block(from, to);
+        }
+    }
+    faults
+}
+
+fn stats_line(operator: &RunningOperator, world: &World, id: OperatorId) -> StatsLine {
+    let client = operator.client();
+    let is_connected = |other: &&OperatorId| client.peer_of(**other).is_some_and(|peer| client.connected(&peer));
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    StatsLine {
+        at_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
+        pid: std::process::id(),
+        cpu_ms: cpu_ms() as u64,
+        rss_bytes: max_rss_bytes(),
+        bytes_sent: client
+            .stats()
+            .by_protocol()
+            .into_iter()
+            .map(|(protocol, count)| (protocol.to_owned(), count.bytes_sent))
+            .collect(),
+        operators_connected: world.operators.keys().filter(|other| **other != id).filter(is_connected).count(),
+    }
+}
+
+/// Standard input ends with the process that started this one; SIGTERM is how it says goodbye.
+async fn ended() {
+    let parent_gone = async {
+        let mut byte = [0; 1];
+        let mut stdin = tokio::io::stdin();
+        while matches!(stdin.read(&mut byte).await, Ok(read) if read > 0) {}
+    };
+    let terminated = async {
+        use tokio::signal::unix::{signal, SignalKind};
+        match signal(SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(_) => std::future::pending::<()>().await,
+        }
+    };
+    tokio::select! {
+        () = parent_gone => {}
+        () = terminated => {}
+    }
+}

@@ -1,0 +1,261 @@
+//! `report.json` of duties: what the committee achieved, and what that cost.
+
+use std::collections::BTreeMap;
+
+use cluster_core::committee::OperatorId;
+use serde::{Deserialize, Serialize};
+
+use super::checker::Violation;
+
+/// The figures of one run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Report {
+    /// Versions of what took part, by name.
+    pub versions: BTreeMap<String, String>,
+    /// Seed of keys and faults.
+    pub seed: u64,
+    /// Operators of the committee.
+    pub operators_count: usize,
+    /// Validators.
+    pub validators: usize,
+    /// How the keys were made: `dkg` or `split`.
+    pub keys: String,
+    /// `minimal` or `mainnet`.
+    pub preset: String,
+    /// Length of a slot.
+    pub slot_seconds: u64,
+    /// `electra`, `fulu`, or `transition` when the one became the other on the way.
+    pub fork: String,
+    /// What was done to the network, in words; empty when nothing was.
+    pub faults: Vec<String>,
+    /// What happened when, such as a kill.
+    pub events: Vec<EventFigures>,
+    /// Every epoch that was watched to the end of the next one.
+    pub epochs: Vec<EpochFigures>,
+    /// Newest final epoch at the end.
+    pub finalized_epoch: u64,
+    /// From the start of the slot to the committee's decision, by duty, in milliseconds, over all operators.
+    pub decision_ms: BTreeMap<String, Percentiles>,
+    /// From the start of the slot until a beacon node had taken the result, by duty, in milliseconds, over all operators.
+    pub submission_ms: BTreeMap<String, Percentiles>,
+    /// Each operator.
+    pub operators: Vec<OperatorFigures>,
+    /// Slashable pairs of messages that any operator's share or any validator signed. Must be zero.
+    pub slashable: u64,
+    /// Blocks that pay somebody else. Must be zero.
+    pub wrong_fee_recipient: u64,
+    /// The first of the slashable pairs.
+    pub violations: Vec<Violation>,
+    /// The first of the blocks that pay somebody else.
+    pub wrong_fee_recipients: Vec<WrongRecipient>,
+    /// How much the checker has looked at: without messages it could find nothing.
+    pub checked: Checked,
+}
+
+/// How well one epoch went.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct EpochFigures {
+    /// Which.
+    pub epoch: u64,
+    /// Fraction of expected attestations with the right source, in time.
+    pub source: f64,
+    /// Fraction of expected attestations with the right target, in time.
+    pub target: f64,
+    /// Fraction of expected attestations with the right head, in time.
+    pub head: f64,
+    /// Blocks of the canonical chain.
+    pub blocks: u64,
+    /// Slots that could have one; the genesis slot cannot.
+    pub slots: u64,
+    /// Fraction of the bits of the blocks' sync aggregates that are set.
+    pub sync: f64,
+    /// Validators whose target vote is missing, by index.
+    pub without_target: Vec<u64>,
+    /// Slots without a block.
+    pub empty_slots: Vec<u64>,
+}
+
+/// What happened during a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EventFigures {
+    /// In which slot.
+    pub slot: u64,
+    /// In words.
+    pub what: String,
+}
+
+/// Milliseconds below which a share of the values is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Percentiles {
+    /// Half of the values.
+    pub p50: u64,
+    /// Nine of ten.
+    pub p90: u64,
+    /// 99 of 100.
+    pub p99: u64,
+    /// How many values there are.
+    pub count: u64,
+}
+
+impl Percentiles {
+    /// Of these values, by the nearest rank; all zero when there are none.
+    #[must_use]
+    pub fn of(mut values: Vec<u64>) -> Self {
+        values.sort_unstable();
+        let rank = |percent: usize| {
+            let rank = (values.len() * percent).div_ceil(100).max(1);
+            values.get(rank - 1).copied().unwrap_or(0)
+        };
+        Self { p50: rank(50), p90: rank(90), p99: rank(99), count: values.len() as u64 }
+    }
+}
+
+/// What one operator used and missed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OperatorFigures {
+    /// Number in the registry.
+    pub id: OperatorId,
+    /// Processor time of its processes, user and system, in milliseconds.
+    pub cpu_ms: u64,
+    /// Most memory that a process of it used, in bytes.
+    pub rss_bytes: u64,
+    /// Bytes of the node's protocols, frames included.
+    pub bytes_sent: u64,
+    /// The same by protocol.
+    pub bytes_by_protocol: BTreeMap<String, u64>,
+    /// Duties that were missed, by the reason in its records.
+    pub missed: BTreeMap<String, u64>,
+    /// Duties that its records say were submitted, by kind.
+    pub submitted: BTreeMap<String, u64>,
+    /// Operators whose partial signatures it found wrong, and how often.
+    pub named_bad: BTreeMap<u32, u64>,
+    /// Processes that were started for it.
+    pub starts: u64,
+}
+
+impl OperatorFigures {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new(id: OperatorId) -> Self {
+        Self {
+            id,
+            cpu_ms: 0,
+            rss_bytes: 0,
+            bytes_sent: 0,
+            bytes_by_protocol: BTreeMap::new(),
+            missed: BTreeMap::new(),
+            submitted: BTreeMap::new(),
+            named_bad: BTreeMap::new(),
+            starts: 0,
+        }
+    }
+}
+
+/// A block that pays somebody else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WrongRecipient {
+    /// Slot of the block.
+    pub slot: u64,
+    /// Root of the block, 0x hex.
+    pub block_root: String,
+    /// Who proposed.
+    pub proposer_index: u64,
+    /// Who is paid, 0x hex.
+    pub found: String,
+    /// Who should be.
+    pub expected: String,
+}
+
+/// Messages that were looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checked {
+    /// Attestations signed by operators' shares.
+    pub share_attestations: u64,
+    /// Blocks signed by operators' shares.
+    pub share_blocks: u64,
+    /// Attestations of validators that beacon nodes saw.
+    pub attestations: u64,
+    /// Blocks that beacon nodes saw.
+    pub blocks: u64,
+    /// Lines of operators that could not be read: each was cut short by a kill, before what it names had left the operator.
+    pub unreadable_lines: u64,
+}
+
+/// What a run must have reached.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Marks {
+    /// Least fraction of target votes and of blocks after the first epoch.
+    pub participation: f64,
+    /// First epoch that is measured: before it the network is still starting.
+    pub from_epoch: u64,
+    /// Least final epoch.
+    pub finalized_epoch: u64,
+}
+
+impl Report {
+    /// What the run fell short of, in words.
+    #[must_use]
+    pub fn shortfalls(&self, marks: &Marks) -> Vec<String> {
+        let mut short = Vec::new();
+        let measured: Vec<&EpochFigures> =
+            self.epochs.iter().filter(|figures| figures.epoch >= marks.from_epoch).collect();
+        // Epochs have the same number of attestations, so that the mean over them is the fraction of all.
+        let target = measured.iter().map(|figures| figures.target).sum::<f64>() / measured.len().max(1) as f64;
+        if target < marks.participation && !measured.is_empty() {
+            let missing = measured.iter().filter(|figures| !figures.without_target.is_empty());
+            let missing: Vec<String> =
+                missing.map(|figures| format!("{} of epoch {}", figures.without_target.len(), figures.epoch)).collect();
+            short.push(format!(
+                "{:.2} % of the target votes are there; missing: {}",
+                target * 100.0,
+                missing.join(", ")
+            ));
+        }
+        let (blocks, slots) =
+            measured.iter().fold((0, 0), |(blocks, slots), epoch| (blocks + epoch.blocks, slots + epoch.slots));
+        if (blocks as f64) < marks.participation * slots as f64 {
+            let empty: Vec<String> =
+                measured.iter().flat_map(|epoch| &epoch.empty_slots).map(ToString::to_string).collect();
+            short.push(format!("{blocks} of {slots} slots have a block; empty: {}", empty.join(", ")));
+        }
+        if measured.is_empty() {
+            short.push(format!("no epoch from epoch {} on was watched to its end", marks.from_epoch));
+        }
+        if self.finalized_epoch < marks.finalized_epoch {
+            short.push(format!("epoch {} is final, not {}", self.finalized_epoch, marks.finalized_epoch));
+        }
+        short
+    }
+
+    /// What must never be, in words.
+    #[must_use]
+    pub fn offences(&self) -> Vec<String> {
+        let mut offences: Vec<String> = self.violations.iter().map(ToString::to_string).collect();
+        let wrong = self.wrong_fee_recipients.iter();
+        offences.extend(wrong.map(|wrong| {
+            format!(
+                "the block of slot {} by validator {} pays {}, not {}",
+                wrong.slot, wrong.proposer_index, wrong.found, wrong.expected
+            )
+        }));
+        offences
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Percentiles;
+
+    #[test]
+    fn percentiles_go_by_the_nearest_rank() {
+        let of = |values: &[u64]| {
+            let found = Percentiles::of(values.to_vec());
+            (found.p50, found.p90, found.p99)
+        };
+        assert_eq!(of(&[]), (0, 0, 0));
+        assert_eq!(of(&[7]), (7, 7, 7));
+        assert_eq!(of(&[3, 1, 2]), (2, 3, 3));
+        let hundred: Vec<u64> = (1..=100).rev().collect();
+        assert_eq!(of(&hundred), (50, 90, 99));
+    }
+}

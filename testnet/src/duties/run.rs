@@ -1,0 +1,325 @@
+//! One run: keys, chain, operators, faults, figures.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use cluster_bootstrap::BootstrapConfig;
+use cluster_core::committee::OperatorId;
+use cluster_node::network::Transport;
+use tokio::time::Instant;
+
+use super::beacons::Beacons;
+use super::keys::{self, Key, KeysError};
+use super::observer::{Observer, ObserverError};
+use super::options::Plan;
+use super::processes::{ProcessError, Processes};
+use super::progress::Progress;
+use super::report::{EpochFigures, EventFigures, Percentiles, Report};
+use super::results;
+use super::setup::{self, Setup, SetupError};
+use super::timeline::{timeline, Act};
+use crate::lodestar::LodestarError;
+use crate::world::World;
+
+/// How long operators may take to find each other.
+const MESH_PATIENCE: Duration = Duration::from_secs(30);
+/// Pause before a question about the chain is asked again.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
+/// How often it is asked.
+const ATTEMPTS: usize = 10;
+/// Name of the report in the run's folder.
+pub const REPORT_FILE: &str = "report.json";
+
+/// Why a run has no report.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A file.
+    #[error("{path} cannot be used: {reason}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// The system's words.
+        reason: String,
+    },
+    /// The folder holds something else.
+    #[error("{0} holds files that are not of an earlier run; name an empty or a new folder with --out")]
+    Folder(PathBuf),
+    /// The keys.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    /// A beacon node.
+    #[error(transparent)]
+    Beacon(#[from] LodestarError),
+    /// The bootstrap peer.
+    #[error("the bootstrap peer does not start: {0}")]
+    Bootstrap(#[from] cluster_bootstrap::StartError),
+    /// The registry.
+    #[error("the registry is refused: {0}")]
+    Registry(#[from] cluster_core::registry::RegistryError),
+    /// What processes have in common.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    /// An operator.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    /// The chain.
+    #[error(transparent)]
+    Observer(#[from] ObserverError),
+}
+
+/// Runs the plan to its end; the report is also written to the run's folder.
+pub async fn run(plan: &Plan) -> Result<Report, RunError> {
+    let options = &plan.options;
+    let slots_per_epoch = options.preset.slots_per_epoch();
+    let slots = (options.epochs + 1) * slots_per_epoch;
+    let progress = Progress::new(slots, slots_per_epoch, u64::from(options.validators));
+    let done = Run::start(plan, &progress).await;
+    let report = match done {
+        Ok(run) => run.finish().await,
+        Err(error) => Err(error),
+    };
+    progress.end();
+    let report = report?;
+    let path = options.out.join(REPORT_FILE);
+    let text = serde_json::to_string_pretty(&report).unwrap_or_default();
+    std::fs::write(&path, format!("{text}\n")).map_err(|error| RunError::File { path, reason: error.to_string() })?;
+    Ok(report)
+}
+
+/// A network under way.
+struct Run<'a> {
+    plan: &'a Plan,
+    progress: &'a Progress,
+    world: World,
+    keys: Vec<Key>,
+    beacons: Beacons,
+    bootstrap: cluster_bootstrap::Running,
+    processes: Processes,
+    observer: Observer,
+    events: Vec<EventFigures>,
+    epochs: Vec<EpochFigures>,
+}
+
+impl<'a> Run<'a> {
+    async fn start(plan: &'a Plan, progress: &'a Progress) -> Result<Self, RunError> {
+        let options = &plan.options;
+        let dir = prepare(&options.out)?;
+        let world = World::generate(options.network, options.operators, options.seed);
+        progress.line(&format!("{} operators make keys of {} validators", options.operators, options.validators));
+        let keys = keys::by_ceremony(options, &dir.join("network")).await?;
+        progress.line("starting the beacon chain");
+        let beacons = Beacons::start(options, &dir.join("beacon"), &keys).await?;
+        let watched = keys.iter().map(|key| key.watched.clone()).collect();
+        let observer = Observer::start(beacons.all(), options.preset, watched)?;
+        let registry = Arc::new(world.registry()?);
+        let listen = listen_address(options.transport).parse().into_iter().collect();
+        let bootstrap =
+            cluster_bootstrap::start(BootstrapConfig::new(world.bootstrap.clone(), registry, listen)).await?;
+        let setup = setup(plan, &dir, &bootstrap, &beacons).write()?;
+        let mut processes = Processes::new(&options.program, &setup, &dir);
+        progress.line(&format!("starting {} operators; each is a process of its own", options.operators));
+        for operator in world.ids() {
+            processes.start(operator)?;
+        }
+        let mut run = Self {
+            plan,
+            progress,
+            world,
+            keys,
+            beacons,
+            bootstrap,
+            processes,
+            observer,
+            events: Vec::new(),
+            epochs: Vec::new(),
+        };
+        run.connect().await?;
+        Ok(run)
+    }
+
+    /// Waits for the mesh, but not beyond genesis by much: an operator that is lost is a finding, not a reason to stop.
+    async fn connect(&mut self) -> Result<(), RunError> {
+        let lonely = self.processes.connected(Instant::now() + MESH_PATIENCE).await?;
+        let now = unix_ms();
+        let genesis = self.beacons.genesis_ms();
+        if !lonely.is_empty() {
+            let lonely: Vec<String> = lonely.iter().map(ToString::to_string).collect();
+            self.event(now, &format!("operator {} is not connected to all others", lonely.join(", ")));
+        }
+        if now > genesis {
+            self.event(now, &format!("the operators were ready {} ms after genesis", now - genesis));
+        } else {
+            self.progress
+                .line(&format!("the operators are connected; genesis in {:.1} s", (genesis - now) as f64 / 1e3));
+        }
+        Ok(())
+    }
+
+    async fn finish(mut self) -> Result<Report, RunError> {
+        let genesis = self.beacons.genesis_ms();
+        for (at, act) in timeline(self.plan, &self.world.ids()) {
+            let wait = (genesis + at).saturating_sub(unix_ms());
+            tokio::time::sleep(Duration::from_millis(wait)).await;
+            self.act(act).await?;
+        }
+        self.beacons.settle().await?;
+        let finalized_epoch = self.observer.finalized().await?;
+        let version = self.observer.version().await?;
+        self.processes.stop_all().await?;
+        self.report(finalized_epoch, version).await
+    }
+
+    async fn act(&mut self, act: Act) -> Result<(), RunError> {
+        let now = unix_ms();
+        match act {
+            Act::Look(slot) => {
+                self.processes.check()?;
+                let epoch = slot / self.plan.options.preset.slots_per_epoch();
+                let finalized = self.observer.finalized().await.ok();
+                self.progress.slot(slot, self.observer.standing(epoch), finalized);
+            }
+            Act::Epoch(epoch) => {
+                let figures = self.figures(epoch).await?;
+                self.progress.epoch(&figures);
+                self.epochs.push(figures);
+            }
+            Act::Stop(operator) => {
+                self.event(now, &format!("operator {operator} is stopped"));
+                self.processes.stop(operator).await?;
+            }
+            Act::Kill(operator) => {
+                self.event(now, &format!("operator {operator} is killed"));
+                self.processes.kill(operator).await?;
+            }
+            Act::Start(operator) => {
+                self.event(now, &format!("operator {operator} is started again"));
+                self.processes.start(operator)?;
+            }
+            Act::KillBeacon => {
+                self.event(now, "the first beacon node is killed");
+                self.beacons.kill_first().await?;
+            }
+            Act::StartBeacon => {
+                self.event(now, "the first beacon node is started again");
+                self.beacons.restart_first().await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn figures(&self, epoch: u64) -> Result<EpochFigures, RunError> {
+        let mut attempt = 1;
+        loop {
+            match self.observer.epoch(epoch).await {
+                Err(error) if attempt < ATTEMPTS => {
+                    tracing::info!(epoch, "the figures of epoch {epoch} are not there yet: {error}");
+                    tokio::time::sleep(ASK_AGAIN).await;
+                    attempt += 1;
+                }
+                done => return Ok(done?),
+            }
+        }
+    }
+
+    fn event(&mut self, now_ms: u64, what: &str) {
+        let slot_ms = self.plan.options.slot_seconds * 1_000;
+        let slot = now_ms.saturating_sub(self.beacons.genesis_ms()) / slot_ms;
+        self.progress.line(&format!("slot {slot:<3} {what}"));
+        self.events.push(EventFigures { slot, what: what.to_owned() });
+    }
+
+    async fn report(self, finalized_epoch: u64, version: String) -> Result<Report, RunError> {
+        let options = &self.plan.options;
+        let ids: Vec<OperatorId> = self.world.ids();
+        let mut findings = self.observer.finish();
+        let operators = results::collect(&options.out, &ids, &mut findings.checker)
+            .map_err(|error| RunError::File { path: options.out.clone(), reason: error.to_string() })?;
+        self.bootstrap.shutdown().await;
+        let percentiles = |values: BTreeMap<String, Vec<u64>>| {
+            values.into_iter().map(|(kind, values)| (kind, Percentiles::of(values))).collect()
+        };
+        Ok(Report {
+            versions: BTreeMap::from([
+                ("cluster-node".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+                ("beacon".to_owned(), version),
+            ]),
+            seed: options.seed,
+            operators_count: options.operators,
+            validators: self.keys.len(),
+            keys: if options.split { "split" } else { "dkg" }.to_owned(),
+            preset: options.preset.name().to_owned(),
+            slot_seconds: options.slot_seconds,
+            fork: options.fork.name().to_owned(),
+            faults: options.faults(),
+            events: self.events,
+            epochs: self.epochs,
+            finalized_epoch,
+            decision_ms: percentiles(operators.decision_ms),
+            submission_ms: percentiles(operators.submission_ms),
+            operators: operators.operators,
+            slashable: findings.checker.slashable(),
+            wrong_fee_recipient: findings.wrong_fee_recipient,
+            violations: findings.checker.violations().to_vec(),
+            wrong_fee_recipients: findings.wrong_recipients,
+            checked: findings.checker.checked(),
+        })
+    }
+}
+
+fn setup(plan: &Plan, dir: &Path, bootstrap: &cluster_bootstrap::Running, beacons: &Beacons) -> Setup {
+    let options = &plan.options;
+    Setup {
+        dir: dir.to_owned(),
+        network: options.network,
+        operators: options.operators,
+        seed: options.seed,
+        preset: options.preset,
+        tcp: options.transport == Transport::Tcp,
+        bootstrap: bootstrap.dial_addresses().iter().map(ToString::to_string).collect(),
+        beacon_urls: beacons.of_operators(),
+        latency_ms: u64::try_from(options.link.latency.as_millis()).unwrap_or(u64::MAX),
+        loss: options.link.loss,
+        one_way: plan.one_way.clone(),
+        byzantine: plan.byzantine.clone(),
+    }
+}
+
+/// An empty folder for the run: what an earlier run left in it is removed, anything else is not touched.
+fn prepare(out: &Path) -> Result<PathBuf, RunError> {
+    let failed = |error: std::io::Error| RunError::File { path: out.to_owned(), reason: error.to_string() };
+    std::fs::create_dir_all(out).map_err(failed)?;
+    let dir = std::path::absolute(out).map_err(failed)?;
+    let mut entries = Vec::new();
+    for entry in std::fs::read_dir(&dir).map_err(failed)? {
+        entries.push(entry.map_err(failed)?.path());
+    }
+    if entries.is_empty() {
+        return Ok(dir);
+    }
+    if !dir.join(setup::FILE).is_file() {
+        return Err(RunError::Folder(out.to_owned()));
+    }
+    for path in entries {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if matches!(&*name, "network" | "beacon") {
+            std::fs::remove_dir_all(&path).map_err(failed)?;
+        } else if matches!(&*name, setup::FILE | REPORT_FILE) || name.starts_with("operator-") {
+            std::fs::remove_file(&path).map_err(failed)?;
+        }
+    }
+    Ok(dir)
+}
+
+fn listen_address(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Tcp => "/ip4/127.0.0.1/tcp/0",
+        Transport::Quic | Transport::Both => "/ip4/127.0.0.1/udp/0/quic-v1",
+    }
+}
+
+fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,81 @@
+//! What operator processes use: a line every second from each, and the sums over their lives.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::report::OperatorFigures;
+use super::signed::read_lines;
+
+/// One line: everything is counted from the start of the process.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatsLine {
+    /// Unix milliseconds.
+    pub at_ms: u64,
+    /// Process id.
+    pub pid: u32,
+    /// Processor time, user and system.
+    pub cpu_ms: u64,
+    /// Most memory so far.
+    pub rss_bytes: u64,
+    /// Bytes sent, by protocol.
+    pub bytes_sent: BTreeMap<String, u64>,
+    /// Operators that it is connected to.
+    pub operators_connected: usize,
+}
+
+/// The last line of the newest process, if there is one.
+#[must_use]
+pub fn last(path: &Path) -> Option<StatsLine> {
+    let mut last = None;
+    // Unreadable is as good as absent: the next line follows in a second.
+    let _ = read_lines(path, &mut |line: Option<StatsLine>| last = line.or(last.take()));
+    last
+}
+
+/// Sums the lives of an operator into its figures.
+pub fn sum(path: &Path, figures: &mut OperatorFigures) -> std::io::Result<()> {
+    let mut lives: BTreeMap<u32, StatsLine> = BTreeMap::new();
+    read_lines(path, &mut |line: Option<StatsLine>| {
+        if let Some(line) = line {
+            lives.insert(line.pid, line);
+        }
+    })?;
+    for life in lives.into_values() {
+        figures.starts += 1;
+        figures.cpu_ms += life.cpu_ms;
+        figures.rss_bytes = figures.rss_bytes.max(life.rss_bytes);
+        for (protocol, bytes) in life.bytes_sent {
+            figures.bytes_sent += bytes;
+            *figures.bytes_by_protocol.entry(protocol).or_default() += bytes;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use cluster_core::committee::OperatorId;
+
+    use super::*;
+    use crate::duties::signed::LineLog;
+
+    #[test]
+    fn the_lives_of_an_operator_add_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("stats.jsonl");
+        let log = LineLog::open(&path).unwrap();
+        for (pid, cpu_ms, rss_bytes, bytes) in [(7, 10, 500, 1), (7, 30, 600, 5), (9, 4, 400, 2)] {
+            let bytes_sent = BTreeMap::from([("consensus".to_owned(), bytes), ("info".to_owned(), 1)]);
+            log.append(&StatsLine { pid, cpu_ms, rss_bytes, bytes_sent, ..StatsLine::default() }).unwrap();
+        }
+        let mut figures = OperatorFigures::new(OperatorId(101));
+        sum(&path, &mut figures).unwrap();
+        assert_eq!((figures.starts, figures.cpu_ms, figures.rss_bytes, figures.bytes_sent), (2, 34, 600, 9));
+        assert_eq!(figures.bytes_by_protocol["consensus"], 7);
+        assert_eq!(last(&path).unwrap().pid, 9);
+    }
+}
