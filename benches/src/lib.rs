@@ -5,6 +5,7 @@
 //! ratios` prints the table of `docs/benchmarks.md`.
 
 pub mod dkg;
+pub mod duty;
 pub mod floor;
 pub mod signing;
 pub mod wire;

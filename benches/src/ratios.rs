@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use anyhow::{anyhow, Result};
 use cluster_benches::{
-    dkg, fastest, floor, rng,
+    dkg,
+    duty::Exchange,
+    fastest, floor, rng,
     signing::{Committee, Messages},
     wire::Encoded,
 };
@@ -26,6 +28,7 @@ fn main() -> Result<()> {
     println!("Calibration, `bls sign` of 32 bytes: {} µs. {}\n", micros(calibration(), 1), load());
     ceremonies(quick)?;
     signatures()?;
+    duties()?;
     encodings()?;
     println!("Calibration at the end: {} µs. {}", micros(calibration(), 1), load());
     Ok(())
@@ -90,6 +93,21 @@ fn signatures() -> Result<()> {
                 let kind = if kind == Messages::Same { "one" } else { "distinct" };
                 println!("| {n} | {k} | {kind} | {} {}", measured.name, row(measured.time, measured.floor, k));
             }
+        }
+    }
+    println!();
+    Ok(())
+}
+
+fn duties() -> Result<()> {
+    println!("| n | K | operation | all, ms | per validator, µs | primitives, µs | ratio |");
+    println!("|---|---|---|---|---|---|---|");
+    let shapes = [(4, 1), (4, 31), (4, 100), (4, 500), (4, 1000), (7, 31), (10, 31), (13, 31)];
+    for (n, k) in shapes {
+        let exchange = Exchange::new(n, k as usize).map_err(|error| anyhow!(error))?;
+        for measured in exchange.measure(MAX_SAMPLES).map_err(|error| anyhow!(error))? {
+            let all = measured.time.as_secs_f64() * 1e3;
+            println!("| {n} | {k} | {} | {all:.2} {}", measured.name, row(measured.time, measured.floor, k));
         }
     }
     println!();

@@ -7,7 +7,7 @@ use bls12_381::Scalar;
 use rand_core::CryptoRngCore;
 
 use crate::bls::HashedMessage;
-use crate::curve::{self, G1Affine, G2Affine, MillerLoop, G1, G2};
+use crate::curve::{self, G1Affine, G2Affine, G2Table, MillerLoop, G1, G2};
 
 /// Random operands of every kind. Each method performs one operation and hides its result from the optimiser.
 pub struct Operands {
@@ -57,6 +57,12 @@ impl Operands {
     /// A full multiplication in G2.
     pub fn g2_multiply(&self) {
         black_box(G2::from(self.g2).mul_secret(black_box(&self.scalar)));
+    }
+
+    /// As many multiplications in G2 as there are points, of one point, by a table that is made for it.
+    pub fn g2_multiply_by_table(&self) {
+        let table = G2Table::new(black_box(&self.g2));
+        self.g2_points.iter().for_each(|_| _ = black_box(table.mul_secret(black_box(&self.scalar))));
     }
 
     /// A mixed addition in G1.
