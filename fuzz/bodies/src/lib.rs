@@ -7,8 +7,10 @@
 // A broken assertion is what fuzzing looks for, and fixtures are made by our own code.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod beacon_containers;
 pub mod certificate;
 pub mod certificate_json;
+pub mod chain_spec;
 pub mod config;
 pub mod dealing_parts;
 pub mod dkg_machine;
@@ -16,6 +18,7 @@ pub mod dkg_message;
 pub mod evidence;
 pub mod gossip;
 pub mod http;
+pub mod interchange;
 pub mod journal;
 pub mod keys;
 pub mod keystore;
@@ -46,8 +49,10 @@ macro_rules! targets {
 }
 
 targets!(
+    beacon_containers,
     certificate,
     certificate_json,
+    chain_spec,
     config,
     dealing_parts,
     dkg_machine,
@@ -55,6 +60,7 @@ targets!(
     evidence,
     gossip,
     http,
+    interchange,
     journal,
     keys,
     keystore,

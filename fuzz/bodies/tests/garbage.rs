@@ -70,8 +70,10 @@ macro_rules! tests {
 }
 
 tests!(
+    beacon_containers,
     certificate,
     certificate_json,
+    chain_spec,
     config,
     dealing_parts,
     dkg_machine,
@@ -79,6 +81,7 @@ tests!(
     evidence,
     gossip,
     http,
+    interchange,
     journal,
     keys,
     keystore,
