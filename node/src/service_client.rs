@@ -310,7 +310,7 @@ fn percent_encoded(text: &str) -> String {
 }
 
 /// reqwest hides the cause ("connection refused") behind the failed step.
-fn words(error: &reqwest::Error) -> String {
+pub(crate) fn words(error: &reqwest::Error) -> String {
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {

@@ -3,11 +3,27 @@
 //! | module | what it is for |
 //! | --- | --- |
 //! | [`Beacon`] | everything that duties ask and tell; the engine knows nothing else of beacon nodes |
+//! | [`BeaconNodes`] | the same over HTTP, for one or more beacon nodes |
 //! | `types`, `error` | answers in plain types; what went wrong, in words |
+//! | `nodes` | who is asked, and who next when a node fails or hesitates; `publish` tells every node |
+//! | `health`, `chain` | states of nodes; which chain they are on |
+//! | `events` | server-sent events of all nodes, merged |
+//! | `node`, `limits` | one node: every call is bounded in time and bytes, by one table |
+//! | `api`, `answers` | endpoints, and what is checked of their answers |
 //!
 //! Source: the Beacon API (ethereum/beacon-APIs) with the containers of Electra and Fulu.
 
+mod answers;
+mod api;
+mod chain;
 mod error;
+mod events;
+mod health;
+mod limits;
+mod metrics;
+mod node;
+mod nodes;
+mod publish;
 mod types;
 
 use std::sync::Arc;
@@ -22,6 +38,8 @@ use cluster_crypto::ethereum::Address;
 use tokio::sync::broadcast;
 
 pub use error::{BeaconError, ItemFailure};
+pub use metrics::{EndpointLabel, NodeLabel, StateLabel};
+pub use nodes::BeaconNodes;
 pub use types::{
     AttesterDuty, BeaconEvent, CommitteeSubscription, Dependent, HeadEvent, NodeHealth, NodeState, ProposerDuty,
     SyncDuty, SyncSubscription, ValidatorState, ValidatorStatus,

@@ -6,8 +6,8 @@ mod keygen;
 mod preflight;
 mod request;
 mod run;
-mod slashing;
 mod signer;
+mod slashing;
 mod split;
 mod verify;
 

@@ -4,6 +4,7 @@
 //! (`CLUSTER_NODE_` + field, sections separated by `__`), flags. A field that does not exist is refused by name,
 //! wherever it was written: a silent typo in `external_addresses` costs a day.
 
+mod beacon;
 mod load;
 
 use std::net::SocketAddr;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use cluster_core::dkg::Timing;
 use serde::{Deserialize, Serialize};
 
+pub use beacon::BeaconConfig;
 pub use load::{load, ConfigError, Overrides, ENV_PREFIX};
 
 /// A documented configuration of an operator, as `cluster-node config operator` prints it.
@@ -35,6 +37,8 @@ pub struct OperatorConfig {
     pub ceremony: CeremonyConfig,
     /// Where shares are kept and used.
     pub signer: SignerConfig,
+    /// Beacon nodes.
+    pub beacon: BeaconConfig,
     /// Metrics and health.
     pub http: HttpConfig,
     /// Logs.
@@ -205,6 +209,7 @@ impl Default for OperatorConfig {
             mesh: MeshConfig::default(),
             ceremony: CeremonyConfig::default(),
             signer: SignerConfig::default(),
+            beacon: BeaconConfig::default(),
             http: HttpConfig { listen: "127.0.0.1:9190".into() },
             log: LogConfig::default(),
         }
@@ -290,6 +295,7 @@ pub trait Validate {
 impl Validate for OperatorConfig {
     fn validate(&self) -> Result<(), ConfigError> {
         self.mesh.validate()?;
+        self.beacon.validate()?;
         self.http.address()?;
         range("signer.timeout_ms", self.signer.timeout_ms, 100, 60_000)?;
         range("ceremony.max_open", self.ceremony.max_open as u64, 1, 1024)?;
