@@ -46,6 +46,10 @@ impl Keyring {
         let mut opened: HashMap<Source, Option<StoredShares>> = HashMap::new();
         let mut keys = HashMap::new();
         for entry in store.validators()? {
+            if store.handover(&entry.source)?.is_some() {
+                // A signer process has these shares, or may have them.
+                continue;
+            }
             let pubkey = entry.pubkey.to_bytes();
             let origin = (entry.source, entry.position);
             let held = before.keys.get(&pubkey).filter(|held| held.origin == origin);
@@ -54,7 +58,7 @@ impl Keyring {
                 None => {
                     let shares = match opened.entry(entry.source) {
                         Entry::Occupied(known) => known.into_mut(),
-                        Entry::Vacant(unknown) => unknown.insert(open(store, &entry.source)?),
+                        Entry::Vacant(unknown) => unknown.insert(store.open_shares(&entry.source)?),
                     };
                     shares.as_ref().and_then(|shares| share_of(shares, &entry)).map(Arc::new)
                 }
@@ -90,14 +94,6 @@ impl Keyring {
         }
         signed.sort_unstable_by_key(|(at, _)| *at);
         signed.into_iter().map(|(_, partial)| partial).collect()
-    }
-}
-
-/// The shares of a source; none when a signer process has them, or may have them.
-fn open(store: &Store, source: &Source) -> Result<Option<StoredShares>, StoreError> {
-    match store.handover(source)? {
-        None => store.open_shares(source),
-        Some(_) => Ok(None),
     }
 }
 

@@ -62,7 +62,11 @@ impl RemoteSigner {
     /// The key that shares for this signer are sealed to.
     pub(super) async fn public_key(&self) -> Result<identity::PublicKey, SignerError> {
         let _place = self.inner.places.acquire().await.map_err(|_| SignerError::Stopping)?;
-        let connection = self.connect().await?;
+        let idle = self.inner.idle().pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => self.connect().await?,
+        };
         let public_key = connection.public_key;
         self.inner.idle().push(connection);
         Ok(public_key)

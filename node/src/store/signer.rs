@@ -148,6 +148,7 @@ impl Store {
         self.check_open()?;
         if self.handover(source)?.is_none() {
             self.handover.insert(source.id(), &[MOVING])?;
+            self.tell_change();
         }
         self.flush()
     }

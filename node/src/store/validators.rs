@@ -184,7 +184,7 @@ impl Store {
         Ok(removed)
     }
 
-    fn tell_change(&self) {
+    pub(super) fn tell_change(&self) {
         self.validators_changed.send_modify(|changes| *changes = changes.wrapping_add(1));
     }
 }

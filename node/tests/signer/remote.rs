@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use cluster_core::beacon::{AttestationData, ChainSpec, Epoch};
 use cluster_core::encoding::encode;
 use cluster_crypto::identity;
+use cluster_crypto::keystore::{Kdf, Keystore};
 use cluster_node::signer::{
     listen, serve, HandOver, Pubkey, RefusalKind, RemoteSigner, Request, Service, Signer, SignerError, SocketError,
     MAX_CONNECTIONS,
@@ -327,6 +328,15 @@ async fn killed_at_any_moment_the_signer_process_never_signs_a_conflict() {
     let password = dir.path().join("password.txt");
     std::fs::write(&password, "correct horse").unwrap();
     std::fs::set_permissions(&password, std::fs::Permissions::from_mode(0o600)).unwrap();
+    // A key under a cheaper derivation than the signer's own, which takes seconds without optimisation.
+    let key = identity::SecretKey::generate(&mut OsRng);
+    let public = key.public_key().to_string();
+    let key_file = key.to_bytes().expose(|secret| {
+        let public = public.trim_start_matches("0x");
+        Keystore::encrypt(secret, "correct horse", Kdf::Pbkdf2, public, "", "", &mut OsRng).unwrap()
+    });
+    std::fs::write(dir.path().join("signer-key.json"), serde_json::to_string(&key_file).unwrap()).unwrap();
+    std::fs::set_permissions(dir.path().join("signer-key.json"), std::fs::Permissions::from_mode(0o600)).unwrap();
     let seed = OsRng.next_u64();
     println!("seed {seed}");
     let mut rng = ChaCha20Rng::seed_from_u64(seed);
@@ -388,4 +398,33 @@ async fn killed_at_any_moment_the_signer_process_never_signs_a_conflict() {
 fn break_process(process: &Process) {
     let killed = Command::new("kill").args(["-KILL", &process.0.id().to_string()]).status().unwrap();
     assert!(killed.success());
+}
+
+#[test]
+fn the_process_makes_its_key_once_and_refuses_to_start_without_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = |args: &[&str]| {
+        let all = [&["signer", "--socket", "signer.sock"], args].concat();
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_cluster-node")).current_dir(dir.path()).args(all).output().unwrap();
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(run(&[]).contains("--password-file"));
+    assert!(run(&["--password-file", "none.txt"]).contains("none.txt cannot be read"));
+    let password = dir.path().join("password.txt");
+    std::fs::write(&password, "correct horse").unwrap();
+    std::fs::set_permissions(&password, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let mut process = Process::start(dir.path());
+    let give_up = Instant::now() + PATIENCE;
+    while UnixStream::connect(dir.path().join("signer.sock")).is_err() {
+        assert!(Instant::now() < give_up, "the signer does not listen");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let mode = |file: &str| std::fs::metadata(dir.path().join(file)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode("signer.sock"), mode("signer-key.json"), mode("signer-data")), (0o600, 0o600, 0o700));
+    let ended = Command::new("kill").args(["-TERM", &process.0.id().to_string()]).status().unwrap();
+    assert!(ended.success() && process.0.wait().unwrap().success());
+    assert!(!dir.path().join("signer.sock").exists(), "the socket goes with its signer");
+    std::fs::rename(dir.path().join("signer-key.json"), dir.path().join("elsewhere.json")).unwrap();
+    assert!(run(&["--password-file", "password.txt"]).contains("holds a database sealed with it"));
 }
