@@ -4,6 +4,8 @@
 //! numbers. Ceremonies live in [`crate::driver`].
 
 mod answers;
+mod duties;
+mod duties_api;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,6 +24,9 @@ use libp2p::{Multiaddr, PeerId};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use self::duties_api::{Records as DutyRecords, MAX_RECORDS as MAX_DUTY_RECORDS};
+
+use self::duties::Duties;
 use crate::config::{ConfigError, OperatorConfig, Validate};
 use crate::driver::{results, Ceremonies, CrashSwitch, Hooks, Outbound, Parts, Publisher};
 use crate::exits::ExitDesk;
@@ -57,6 +62,9 @@ pub enum NodeError {
     /// Mesh.
     #[error(transparent)]
     Network(#[from] StartError),
+    /// Beacon nodes.
+    #[error(transparent)]
+    Beacon(#[from] crate::beacon::BeaconError),
     /// HTTP.
     #[error("cannot listen on {address} for HTTP: {reason}")]
     Http {
@@ -161,18 +169,33 @@ pub async fn start_with(config: OperatorConfig, loaded: Loaded, hooks: Hooks) ->
         client: client.clone(),
         metrics: metrics.clone(),
         crash: CrashSwitch::new(hooks.crash_at, crashed.clone(), &config.data_dir),
-        hooks,
+        hooks: hooks.clone(),
         stop: stop.clone(),
     });
     let readiness = Readiness::default();
     let exits = ExitDesk::new(&store, loaded.network.chain_id());
     let http = match config.http.address()? {
-        Some(address) => Some(start_http(address, &metrics, &readiness, exits.routes(), &stop).await?),
+        Some(address) => {
+            let routes = exits.routes().merge(duties_api::routes(&store));
+            Some(start_http(address, &metrics, &readiness, routes, &stop).await?)
+        }
         None => None,
     };
     let resumed = ceremonies.clone();
     run_blocking(move || resumed.restore()).await?;
     let signer = open_signer(&config, me, &store, &stop, &tasks).await?;
+    let duties = duties::start(&duties::Context {
+        me,
+        config: &config,
+        loaded: &loaded,
+        store: &store,
+        client: &client,
+        signer: &signer,
+        metrics: &metrics,
+        hooks: &hooks,
+        stop: &stop,
+        tasks: &tasks,
+    })?;
     let answers = answers::Answers::new(
         me,
         ceremonies.clone(),
@@ -182,13 +205,14 @@ pub async fn start_with(config: OperatorConfig, loaded: Loaded, hooks: Hooks) ->
         stop.clone(),
         tasks.clone(),
     );
-    tasks.spawn(answers.with_hub(None).run(events));
+    tasks.spawn(answers.with_hub(duties.as_ref().map(|duties| duties.hub.clone())).run(events));
     readiness.set(true);
     tracing::info!(operator_id = me.0, peer_id = %client.local_peer_id(), network = %loaded.network, "operator {me} is running");
     Ok(RunningOperator {
         me,
         client,
         ceremonies,
+        duties,
         store,
         metrics,
         readiness,
@@ -208,6 +232,7 @@ pub struct RunningOperator {
     me: OperatorId,
     client: Client,
     ceremonies: Ceremonies,
+    duties: Option<Duties>,
     store: Arc<Store>,
     metrics: Metrics,
     readiness: Readiness,
@@ -318,10 +343,13 @@ impl RunningOperator {
     }
 
     async fn end(self) {
-        let Self { client, ceremonies, store, readiness, http, signer, stop, tasks, .. } = self;
+        let Self { client, ceremonies, duties, store, readiness, http, signer, stop, tasks, .. } = self;
         readiness.set(false);
         stop.cancel();
         tasks.close();
+        if let Some(duties) = duties {
+            duties.hub.shutdown().await;
+        }
         if let Some(server) = http {
             server.finish().await;
         }

@@ -25,4 +25,5 @@ pub mod report;
 pub mod simulate;
 pub mod steps;
 pub mod timings;
+pub mod virtual_chain;
 pub mod world;

@@ -355,12 +355,15 @@ impl Testnet {
         config.mesh.listen = vec![listen_address(self.settings.transport).to_owned()];
         config.mesh.bootstrap.clone_from(&self.bootstrap_addresses);
         config.http.listen = String::new();
+        // Keys are made here, and no duties performed.
+        config.beacon.urls = Vec::new();
         let hooks = Hooks {
             faults: Some(self.faults.clone()),
             transport: self.settings.transport,
             tamper: self.settings.byzantine.get(&id).map(|behaviour| make_tamper(*behaviour, self.settings.seed)),
             on_step: Some(self.steps.hook(id)),
             crash_at,
+            ..Hooks::default()
         };
         let started = operator::start_with(config, self.loaded(key.clone()), hooks).await;
         let running = started.map_err(|error| NetworkError::Operator { operator: id, error: Box::new(error) })?;

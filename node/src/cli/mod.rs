@@ -1,5 +1,6 @@
 //! The command line.
 
+mod duties;
 mod exit;
 mod follow;
 mod keygen;
@@ -48,6 +49,8 @@ enum Command {
     Exit(exit::ExitArgs),
     /// Find out which operators of a committee are reachable and fit, before a ceremony.
     Preflight(preflight::PreflightArgs),
+    /// Print what became of an operator's duties: who took part, when, and why one was missed.
+    Duties(duties::DutiesArgs),
     /// Carry the record of what validators have signed from one node to another (EIP-3076).
     Slashing(slashing::SlashingArgs),
     /// Print a documented configuration file.
@@ -157,6 +160,7 @@ pub fn main() -> ExitCode {
         Command::Import(args) => split::import(&args),
         Command::Exit(args) => exit::run(&args),
         Command::Preflight(args) => preflight::run(&args),
+        Command::Duties(args) => duties::run(&args),
         Command::Slashing(args) => slashing::run(&args),
         Command::Config(args) => {
             print!(

@@ -37,6 +37,8 @@ pub struct OperatorConfig {
     pub ceremony: CeremonyConfig,
     /// Where shares are kept and used.
     pub signer: SignerConfig,
+    /// How duties are performed.
+    pub duties: DutiesConfig,
     /// Beacon nodes.
     pub beacon: BeaconConfig,
     /// Metrics and health.
@@ -121,6 +123,22 @@ pub struct SignerConfig {
     pub timeout_ms: u64,
 }
 
+/// How an operator performs duties.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DutiesConfig {
+    /// Text in the blocks that this operator's beacon node builds, at most 32 bytes.
+    pub graffiti: String,
+    /// Whether builders may build blocks, and validators are registered with them.
+    pub builder: bool,
+    /// Percentage by which a builder's block is weighed against the local one.
+    pub builder_boost_factor: u64,
+    /// Whole epochs without a sign of life before a validator that was split from a keystore is signed for.
+    pub doppelganger_epochs: u64,
+    /// Slots that records of duties are kept for.
+    pub keep_records_slots: u64,
+}
+
 /// The service beside a gateway.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -152,6 +170,32 @@ pub struct PublishConfig {
 pub struct HttpConfig {
     /// Address of `/metrics`, `/health` and `/ready` (a gateway: of `/v1/requests` too). Empty: none.
     pub listen: String,
+}
+
+impl Default for DutiesConfig {
+    fn default() -> Self {
+        Self {
+            graffiti: "cluster-node".into(),
+            builder: false,
+            builder_boost_factor: 100,
+            doppelganger_epochs: 2,
+            keep_records_slots: 50_400,
+        }
+    }
+}
+
+impl DutiesConfig {
+    /// The graffiti as it stands in a block.
+    pub fn graffiti(&self) -> Result<[u8; 32], ConfigError> {
+        let mut field = [0; 32];
+        let bytes = self.graffiti.as_bytes();
+        let place = field.get_mut(..bytes.len()).ok_or_else(|| ConfigError::Value {
+            field: "duties.graffiti",
+            reason: format!("it has {} bytes, and a block has room for 32", bytes.len()),
+        })?;
+        place.copy_from_slice(bytes);
+        Ok(field)
+    }
 }
 
 impl CeremonyConfig {
@@ -209,6 +253,7 @@ impl Default for OperatorConfig {
             mesh: MeshConfig::default(),
             ceremony: CeremonyConfig::default(),
             signer: SignerConfig::default(),
+            duties: DutiesConfig::default(),
             beacon: BeaconConfig::default(),
             http: HttpConfig { listen: "127.0.0.1:9190".into() },
             log: LogConfig::default(),

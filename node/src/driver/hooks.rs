@@ -10,7 +10,11 @@ use cluster_core::dkg::{Context, Message, Step};
 use cluster_core::machine::{Recipient, Time};
 use cluster_crypto::identity;
 
+use crate::beacon::Beacon;
+use crate::duties::mesh::Mesh;
+use crate::duties::record::Recorder;
 use crate::network::{LinkFaults, Transport};
+use crate::signer::Signer;
 
 /// A message that a misbehaving operator really sends.
 #[derive(Clone, Debug)]
@@ -52,7 +56,18 @@ pub struct Hooks {
     /// its own the death is a SIGKILL (feature `fault-injection`); in a testnet the operator stops as by
     /// [`crate::operator::RunningOperator::kill`].
     pub crash_at: Option<Step>,
+    /// Put between duties and the beacon nodes.
+    pub wrap_beacon: Option<Wrap<dyn Beacon>>,
+    /// Put between duties and the signer.
+    pub wrap_signer: Option<Wrap<dyn Signer>>,
+    /// Put between duties and the other operators.
+    pub wrap_mesh: Option<Wrap<dyn Mesh>>,
+    /// Takes records of duties, beside the node's own ledger.
+    pub recorder: Option<Arc<dyn Recorder>>,
 }
+
+/// Puts something around a part of the operator.
+pub type Wrap<T> = Arc<dyn Fn(Arc<T>) -> Arc<T> + Send + Sync>;
 
 impl std::fmt::Debug for Hooks {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

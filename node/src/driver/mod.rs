@@ -40,7 +40,7 @@ use crate::store::{from_entry, Begin, CeremonyEntry, CeremonyState, Handover, Jo
 
 pub(crate) use crash::CrashSwitch;
 pub use crash::CRASH_VARIABLE;
-pub use hooks::{Emission, Hooks, MakeTamper, OnStep, Tamper};
+pub use hooks::{Emission, Hooks, MakeTamper, OnStep, Tamper, Wrap};
 pub(crate) use outbound::Outbound;
 pub(crate) use publisher::Publisher;
 

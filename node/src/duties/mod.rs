@@ -2,12 +2,33 @@
 //!
 //! | file | what it is for |
 //! | --- | --- |
-//! | [`clock`] | the time that everything here reads, and sleeps by |
+//! | [`engine`] | which duty is performed when; `attestation`, `aggregation`, `proposal` and `ahead` perform them |
+//! | `roster`, `schedule` | the validators of this operator, and their duties |
+//! | `value` | what committees decide on, and whether this operator would sign it |
+//! | `proofs` | signatures made ahead of their slot |
+//! | `doppelganger` | validators whose keys may be in use elsewhere |
+//! | [`hub`] | runs consensus instances and exchanges of partial signatures |
 //! | [`mesh`] | messages to other operators: queues, repetition, expiry |
 //! | [`votes`] | what an operator has voted, kept so that it never votes differently after a restart |
-//! | [`hub`] | runs consensus instances and exchanges of partial signatures |
+//! | [`clock`] | the time that everything here reads, and sleeps by |
+//! | [`record`], [`ledger`], [`metrics`] | what became of every duty, kept and counted |
 
+mod ahead;
+mod aggregation;
+mod attestation;
 pub mod clock;
+mod doppelganger;
+pub mod engine;
 pub mod hub;
+pub mod ledger;
 pub mod mesh;
+pub mod metrics;
+mod proofs;
+mod proposal;
+pub mod record;
+mod roster;
+mod schedule;
+mod value;
 pub mod votes;
+
+pub use clock::Clock;

@@ -16,6 +16,7 @@
 //! | `requests`   | ceremony id                    | gateway: requests under way                        | no     |
 //! | `peers`      | operator id                    | last known signed addresses                        | no     |
 //! | `exits`      | hash                           | an owner's signed order to let validators leave    | no     |
+//! | `duties`     | slot, kind, committee          | what became of a duty                              | no     |
 //!
 //! Writes are grouped: [`Store::flush`] makes everything written before it durable, and callers flush before anything that
 //! depends on a write leaves the process (invariant 2).
@@ -138,7 +139,7 @@ pub struct Store {
     validators: sled::Tree,
     votes: sled::Tree,
     validators_changed: tokio::sync::watch::Sender<u64>,
-    tables: [sled::Tree; 5],
+    tables: [sled::Tree; 6],
     slashing: SlashingDb,
     sealer: Sealer,
     closed: Arc<AtomicBool>,
@@ -175,6 +176,7 @@ impl Store {
                 db.open_tree(Table::Requests.name())?,
                 db.open_tree(Table::Peers.name())?,
                 db.open_tree(Table::Exits.name())?,
+                db.open_tree(Table::Duties.name())?,
             ],
             meta,
             db,

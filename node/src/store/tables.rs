@@ -15,6 +15,8 @@ pub enum Table {
     Peers,
     /// By hash: owners' signed orders to let validators leave.
     Exits,
+    /// By slot, kind and committee: what became of a duty.
+    Duties,
 }
 
 impl Table {
@@ -26,6 +28,7 @@ impl Table {
             Table::Requests => "requests",
             Table::Peers => "peers",
             Table::Exits => "exits",
+            Table::Duties => "duties",
         }
     }
 }
@@ -58,6 +61,19 @@ impl Store {
         })
     }
 
+    /// The values whose keys lie between two keys, the second one excluded, in the order of their keys.
+    pub fn entries_between(
+        &self,
+        table: Table,
+        from: &[u8],
+        to: &[u8],
+    ) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), StoreError>> {
+        self.tree(table).range(from..to).map(|item| {
+            let (key, value) = item?;
+            Ok((key.to_vec(), value.to_vec()))
+        })
+    }
+
     fn tree(&self, table: Table) -> &sled::Tree {
         match table {
             Table::Outcomes => &self.tables[0],
@@ -65,6 +81,7 @@ impl Store {
             Table::Requests => &self.tables[2],
             Table::Peers => &self.tables[3],
             Table::Exits => &self.tables[4],
+            Table::Duties => &self.tables[5],
         }
     }
 }

@@ -1,0 +1,240 @@
+//! What is signed ahead of its slot, off the critical path: RANDAO reveals and selection proofs for the slots of the coming
+//! epoch, subscriptions that follow from them, preparation of proposers and registration with builders.
+
+use std::sync::Arc;
+
+use cluster_core::beacon::{
+    is_aggregator, is_sync_aggregator, Epoch, Signed as SignedObject, Slot, ValidatorRegistration,
+};
+use cluster_core::duty::{SigningId, SigningKind};
+use cluster_core::signing::Item;
+
+use super::attestation::SlotDuties;
+use super::engine::{item, Engine};
+use super::proofs::Proof;
+use super::roster::{Group, Roster, Validator};
+use super::schedule::EpochDuties;
+use crate::beacon::{CommitteeSubscription, SyncSubscription};
+use crate::signer::{Pubkey, Request};
+
+/// Builders are told anew after this many epochs (a day on mainnet), under a time that all operators compute alike.
+const REGISTRATION_EPOCHS: u64 = 225;
+
+/// One exchange of proofs.
+struct Exchange {
+    id: SigningId,
+    request: Request,
+    items: Vec<Item>,
+    proofs: Vec<(Proof, Pubkey)>,
+}
+
+impl Engine {
+    /// Begins the exchanges of every slot up to one epoch ahead that are not begun.
+    pub(super) fn prepare_ahead(self: &Arc<Self>, slot: Slot, roster: &Roster) {
+        for target in (slot.0 + 1..=slot.0 + self.spec.slots_per_epoch()).map(Slot) {
+            let Some(duties) = self.schedule.get(self.spec.epoch_of(target)) else { continue };
+            for group in roster.groups.values() {
+                let slot_duties = self.slot_duties(Arc::clone(group), target, &duties);
+                self.begin_exchanges(slot_duties, &duties);
+            }
+        }
+    }
+
+    fn begin_exchanges(self: &Arc<Self>, slot_duties: SlotDuties, duties: &EpochDuties) {
+        let slot_duties = Arc::new(slot_duties);
+        let exchanges = [
+            self.randao_exchange(&slot_duties, duties),
+            self.selection_exchange(&slot_duties, duties),
+            self.sync_selection_exchange(&slot_duties),
+        ];
+        for exchange in exchanges.into_iter().flatten() {
+            if self.lock_begun().insert((slot_duties.slot, exchange.id)) {
+                self.spawn(Arc::clone(self).perform_ahead(Arc::clone(&slot_duties), exchange));
+            }
+        }
+    }
+
+    fn randao_exchange(&self, slot_duties: &SlotDuties, duties: &EpochDuties) -> Option<Exchange> {
+        let slot = slot_duties.slot;
+        let validator = slot_duties.group.validators.get(&duties.proposers.get(&slot)?.pubkey)?;
+        let epoch = self.spec.epoch_of(slot);
+        let mut view = [0; 32];
+        view.copy_from_slice(&validator.pubkey[..32]);
+        Some(Exchange {
+            id: SigningId::new(slot_duties.group.id, SigningKind::Randao, slot).with_view(&view),
+            request: Request::Randao { validators: vec![validator.pubkey], epoch },
+            items: vec![item(validator, self.spec.randao(epoch))],
+            proofs: vec![(Proof::Randao, validator.pubkey)],
+        })
+    }
+
+    fn selection_exchange(&self, slot_duties: &SlotDuties, duties: &EpochDuties) -> Option<Exchange> {
+        let slot = slot_duties.slot;
+        let attesters = || slot_duties.attesters.iter().map(|attester| &attester.validator);
+        if slot_duties.attesters.is_empty() {
+            return None;
+        }
+        let root = self.spec.selection(slot);
+        Some(Exchange {
+            id: SigningId::new(slot_duties.group.id, SigningKind::Selection, slot).with_view(&duties.attester_root),
+            request: Request::Selections { items: attesters().map(|validator| (validator.pubkey, slot)).collect() },
+            items: attesters().map(|validator| item(validator, root)).collect(),
+            proofs: attesters().map(|validator| (Proof::Selection, validator.pubkey)).collect(),
+        })
+    }
+
+    fn sync_selection_exchange(&self, slot_duties: &SlotDuties) -> Option<Exchange> {
+        let slot = slot_duties.slot;
+        let pairs: Vec<(&Arc<Validator>, u64)> = slot_duties
+            .sync
+            .iter()
+            .flat_map(|member| member.subcommittees.iter().map(|subcommittee| (&member.validator, *subcommittee)))
+            .collect();
+        if pairs.is_empty() {
+            return None;
+        }
+        let root = |subcommittee: u64| self.spec.sync_selection(slot, subcommittee);
+        Some(Exchange {
+            id: SigningId::new(slot_duties.group.id, SigningKind::SyncSelection, slot),
+            request: Request::SyncSelections {
+                items: pairs.iter().map(|(validator, subcommittee)| (validator.pubkey, slot, *subcommittee)).collect(),
+            },
+            items: pairs.iter().map(|(validator, subcommittee)| item(validator, root(*subcommittee))).collect(),
+            proofs: pairs
+                .iter()
+                .map(|(validator, subcommittee)| (Proof::SyncSelection(*subcommittee), validator.pubkey))
+                .collect(),
+        })
+    }
+
+    async fn perform_ahead(self: Arc<Self>, slot_duties: Arc<SlotDuties>, exchange: Exchange) {
+        let slot = slot_duties.slot;
+        let Ok(_permit) = self.ahead.acquire().await else { return };
+        let kind = exchange.id.kind;
+        let give_up = self.spec.slot_start(Slot(slot.0 + 1));
+        let Exchange { id, request, items, proofs } = exchange;
+        let (signed, _) = self.sign(&slot_duties.group, id, request, items, give_up).await;
+        let mut missing = 0;
+        for ((proof, pubkey), signature) in proofs.into_iter().zip(&signed.signatures) {
+            match signature {
+                Some(signature) => self.proofs.put(slot, proof, pubkey, signature.to_bytes()),
+                None => missing += 1,
+            }
+        }
+        if missing > 0 {
+            tracing::warn!(slot = slot.0, kind = kind.name(), "{missing} {} signatures for slot {slot} are incomplete", kind.name());
+        }
+        match kind {
+            SigningKind::Selection => self.subscribe_committees(&slot_duties).await,
+            SigningKind::SyncSelection => self.subscribe_sync(&slot_duties).await,
+            _ => {}
+        }
+    }
+
+    async fn subscribe_committees(&self, duties: &SlotDuties) {
+        let subscriptions: Vec<CommitteeSubscription> = duties
+            .attesters
+            .iter()
+            .map(|attester| {
+                let proof = self.proofs.get(duties.slot, Proof::Selection, &attester.validator.pubkey);
+                CommitteeSubscription {
+                    validator_index: attester.validator.index,
+                    committee_index: attester.duty.committee_index,
+                    committees_at_slot: attester.duty.committees_at_slot,
+                    slot: duties.slot,
+                    is_aggregator: proof
+                        .is_some_and(|proof| is_aggregator(&self.spec, attester.duty.committee_length, &proof)),
+                }
+            })
+            .collect();
+        if let Err(error) = self.parts.beacon.subscribe_committees(&subscriptions).await {
+            tracing::debug!(slot = duties.slot.0, %error, "no beacon node took the committee subscriptions: {error}");
+        }
+    }
+
+    /// Once per period is enough for a beacon node; it is told again in every epoch, since it may have been restarted.
+    async fn subscribe_sync(&self, duties: &SlotDuties) {
+        let epoch = self.spec.epoch_of(duties.slot);
+        if epoch.start(self.spec.slots_per_epoch()) != duties.slot {
+            return;
+        }
+        let Some(known) = self.schedule.get(epoch) else { return };
+        let until_epoch = Epoch((self.spec.sync_period(epoch) + 1) * self.spec.epochs_per_sync_committee_period);
+        let subscriptions: Vec<SyncSubscription> = known
+            .sync
+            .iter()
+            .map(|duty| SyncSubscription {
+                validator_index: duty.validator_index,
+                positions: duty.positions.clone(),
+                until_epoch,
+            })
+            .collect();
+        let aggregators = duties.sync.iter().filter(|member| {
+            member.subcommittees.iter().any(|subcommittee| {
+                let proof = Proof::SyncSelection(*subcommittee);
+                let proof = self.proofs.get(duties.slot, proof, &member.validator.pubkey);
+                proof.is_some_and(|proof| is_sync_aggregator(&self.spec, &proof))
+            })
+        });
+        tracing::trace!(slot = duties.slot.0, aggregators = aggregators.count(), "sync committee subscriptions");
+        if let Err(error) = self.parts.beacon.subscribe_sync(&subscriptions).await {
+            tracing::debug!(%error, "no beacon node took the sync committee subscriptions: {error}");
+        }
+    }
+
+    /// Tells the beacon nodes whom blocks pay, and the builders.
+    pub(super) async fn keep_proposers_prepared(self: Arc<Self>) {
+        let roster = self.roster();
+        let prepared: Vec<_> =
+            roster.active().map(|validator| (validator.index, validator.fee_recipient)).collect();
+        if prepared.is_empty() {
+            return;
+        }
+        if let Err(error) = self.parts.beacon.prepare_proposers(&prepared).await {
+            tracing::warn!(%error, "no beacon node took the fee recipients: {error}");
+        }
+        if self.parts.settings.builder {
+            for group in roster.groups.values() {
+                self.register(group).await;
+            }
+        }
+    }
+
+    /// Signs the registrations under a time that is the same for every operator, and hands them to the builders.
+    async fn register(&self, group: &Group) {
+        let Some(now) = self.spec.slot_at(self.now()) else { return };
+        let epoch = self.spec.epoch_of(now);
+        let epoch = Epoch(epoch.0 - epoch.0 % REGISTRATION_EPOCHS);
+        let timestamp = self.spec.slot_start(epoch.start(self.spec.slots_per_epoch())).seconds();
+        let validators = || group.validators.values().filter(|validator| validator.is_active());
+        let registrations: Vec<ValidatorRegistration> = validators()
+            .map(|validator| ValidatorRegistration {
+                fee_recipient: validator.fee_recipient.0,
+                gas_limit: validator.gas_limit,
+                timestamp,
+                pubkey: validator.pubkey,
+            })
+            .collect();
+        let items = validators()
+            .zip(&registrations)
+            .map(|(validator, registration)| item(validator, self.spec.registration(registration)))
+            .collect();
+        let id = SigningId::for_epoch(
+            group.id,
+            SigningKind::BuilderRegistration,
+            self.spec.epoch_of(now),
+            self.spec.slots_per_epoch(),
+        );
+        let request = Request::Registrations { items: registrations.clone() };
+        let give_up = self.now().plus_ms(self.spec.slot_ms * self.spec.slots_per_epoch() / 2);
+        let (signed, _) = self.sign(group, id, request, items, give_up).await;
+        let signed: Vec<_> = registrations
+            .into_iter()
+            .zip(&signed.signatures)
+            .filter_map(|(message, signature)| Some(SignedObject { message, signature: (*signature)?.to_bytes() }))
+            .collect();
+        if let Err(error) = self.parts.beacon.register_validators(&signed).await {
+            tracing::warn!(%error, "no beacon node took the registrations for builders: {error}");
+        }
+    }
+}

@@ -1,0 +1,408 @@
+//! The engine: which duty is performed when.
+//!
+//! One tick per slot starts the tasks of the slot. Nothing here waits for one duty before it begins another: a block that
+//! is late costs the block, not the attestations.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use cluster_core::beacon::{ChainSpec, Epoch, Root, Slot};
+use cluster_core::committee::OperatorId;
+use cluster_core::duty::SigningId;
+use cluster_core::machine::Time;
+use cluster_core::signing::Item;
+use tokio::sync::{broadcast, watch, Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::clock::{Clock, SlotTimes};
+use super::doppelganger::Doppelganger;
+use super::hub::{Hub, Signed};
+use super::metrics::DutyMetrics;
+use super::proofs::Proofs;
+use super::record::{Draft, DutyRecord, Miss, Recorder};
+use super::roster::{Group, Roster, Validator};
+use super::schedule::{EpochDuties, Schedule};
+use crate::beacon::{Beacon, BeaconError, BeaconEvent, HeadEvent};
+use crate::signer::{Refusal, RefusalKind, Request, Signer};
+use crate::store::{StoreError, ValidatorEntry};
+
+/// Exchanges of proofs at a time: they are not urgent, and must not delay what is.
+const AHEAD: usize = 8;
+/// Pause after a beacon node failed to answer a question about duties.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// Where the engine learns which validators it holds shares of.
+pub type Entries = Arc<dyn Fn() -> Result<Vec<ValidatorEntry>, StoreError> + Send + Sync>;
+
+/// What an operator chooses about its duties.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Put into the blocks that this operator's beacon node builds.
+    pub graffiti: [u8; 32],
+    /// Whether builders may build blocks, and validators are registered with them.
+    pub builder: bool,
+    /// Percentage by which a builder's block has to be better than the local one; 100 compares them as they are.
+    pub builder_boost_factor: u64,
+    /// Length of the first consensus round in milliseconds; `None` follows from the slot.
+    pub round_ms: Option<u64>,
+    /// Whole epochs without a sign of life before a validator that was split from a keystore is signed for; 0 does not wait.
+    pub doppelganger_epochs: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { graffiti: [0; 32], builder: false, builder_boost_factor: 100, round_ms: None, doppelganger_epochs: 2 }
+    }
+}
+
+/// What the engine works with.
+pub struct Parts {
+    /// This operator.
+    pub me: OperatorId,
+    /// EIP-155 id of the chain.
+    pub chain_id: u64,
+    /// The beacon nodes.
+    pub beacon: Arc<dyn Beacon>,
+    /// The signer.
+    pub signer: Arc<dyn Signer>,
+    /// Consensus and exchange of partials.
+    pub hub: Hub,
+    /// The time.
+    pub clock: Clock,
+    /// The validators.
+    pub entries: Entries,
+    /// Changes with the validators.
+    pub changes: watch::Receiver<u64>,
+    /// Keeps connections to these operators.
+    pub keep: Arc<dyn Fn(Vec<OperatorId>) + Send + Sync>,
+    /// Takes what became of every duty.
+    pub recorder: Arc<dyn Recorder>,
+    /// Figures.
+    pub metrics: DutyMetrics,
+    /// Choices.
+    pub settings: Settings,
+    /// Ends everything.
+    pub stop: CancellationToken,
+    /// Keeps count of the tasks.
+    pub tasks: TaskTracker,
+}
+
+/// The newest head that a beacon node reported.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Head {
+    pub(super) slot: Slot,
+    pub(super) root: Root,
+    /// The head before it; its parent, unless the chain was reorganised.
+    pub(super) before: Root,
+}
+
+/// The engine of one operator.
+pub struct Engine {
+    pub(super) parts: Parts,
+    pub(super) spec: Arc<ChainSpec>,
+    roster: RwLock<Arc<Roster>>,
+    pub(super) schedule: Schedule,
+    pub(super) proofs: Proofs,
+    pub(super) head: watch::Sender<Head>,
+    /// Exchanges of proofs that were begun.
+    pub(super) begun: Mutex<BTreeSet<(Slot, SigningId)>>,
+    pub(super) ahead: Semaphore,
+    pub(super) doppelganger: Doppelganger,
+    /// Something about the duties has to be fetched.
+    stale: Notify,
+}
+
+impl Engine {
+    /// Performs duties until it is stopped. Waits for a beacon node, and for genesis, as long as it takes.
+    pub async fn run(parts: Parts) {
+        let stop = parts.stop.clone();
+        let _ = stop.run_until_cancelled(Self::begin(parts)).await;
+    }
+
+    async fn begin(parts: Parts) {
+        let spec = loop {
+            match parts.beacon.spec().await {
+                Ok(spec) => break spec,
+                Err(error) => {
+                    tracing::info!(%error, "waiting for a beacon node: {error}");
+                    parts.clock.sleep(RETRY * 4).await;
+                }
+            }
+        };
+        let (genesis, slot_ms, slots_per_epoch) = (spec.genesis(), spec.slot_ms, spec.slots_per_epoch());
+        parts.hub.set_slots(SlotTimes { genesis, slot_ms, slots_per_epoch });
+        let engine = Arc::new(Self {
+            spec,
+            roster: RwLock::default(),
+            schedule: Schedule::default(),
+            proofs: Proofs::default(),
+            head: watch::Sender::new(Head::default()),
+            begun: Mutex::default(),
+            ahead: Semaphore::new(AHEAD),
+            doppelganger: Doppelganger::new(parts.settings.doppelganger_epochs),
+            stale: Notify::new(),
+            parts,
+        });
+        engine.spawn(Arc::clone(&engine).follow_events());
+        engine.refresh().await;
+        engine.spawn(Arc::clone(&engine).keep_duties());
+        engine.spawn(Arc::clone(&engine).keep_proposers_prepared());
+        engine.tick().await;
+    }
+
+    /// Runs a task that ends with the engine.
+    pub(super) fn spawn(&self, task: impl std::future::Future<Output = ()> + Send + 'static) {
+        let stop = self.parts.stop.clone();
+        self.parts.tasks.spawn(async move {
+            let _ = stop.run_until_cancelled_owned(task).await;
+        });
+    }
+
+    async fn tick(self: Arc<Self>) {
+        let mut next = self.spec.slot_at(self.now()).unwrap_or(Slot(0));
+        loop {
+            self.parts.clock.sleep_until(self.spec.slot_start(next)).await;
+            self.on_slot(next);
+            // After a pause of the machine the slots that passed meanwhile are left out.
+            let now = self.spec.slot_at(self.now()).unwrap_or(next);
+            next = Slot(next.0.max(now.0) + 1);
+        }
+    }
+
+    fn on_slot(self: &Arc<Self>, slot: Slot) {
+        let epoch = self.spec.epoch_of(slot);
+        let roster = self.roster();
+        if self.spec.epoch_of(Slot(slot.0.saturating_sub(1))) != epoch {
+            self.stale.notify_one();
+            self.spawn(Arc::clone(self).keep_proposers_prepared());
+            self.spawn(Arc::clone(self).look_for_doppelgangers(epoch));
+        }
+        self.proofs.prune(Slot(slot.0.saturating_sub(1)));
+        self.lock_begun().retain(|(at, _)| at.0 + 1 >= slot.0);
+        let Some(duties) = self.schedule.get(epoch) else {
+            if roster.len() > 0 {
+                tracing::warn!(slot = slot.0, "the duties of epoch {epoch} are not known; nothing is done in slot {slot}");
+            }
+            return;
+        };
+        if let Some(duty) = duties.proposers.get(&slot) {
+            if let Some((group, validator)) = self.find(&roster, &duty.pubkey) {
+                self.spawn(Arc::clone(self).propose(group, validator, slot));
+            }
+        }
+        for group in roster.groups.values() {
+            self.spawn(Arc::clone(self).attest(Arc::clone(group), slot, Arc::clone(&duties)));
+        }
+        self.prepare_ahead(slot, &roster);
+    }
+
+    /// Keeps the validators and the duties of this epoch and the next up to date.
+    async fn keep_duties(self: Arc<Self>) {
+        let mut changes = self.parts.changes.clone();
+        loop {
+            tokio::select! {
+                () = self.stale.notified() => {}
+                Ok(()) = changes.changed() => {}
+            }
+            self.refresh().await;
+        }
+    }
+
+    async fn refresh(&self) {
+        while let Err(error) = self.try_refresh().await {
+            tracing::warn!(%error, "cannot learn the duties yet: {error}");
+            self.parts.clock.sleep(RETRY).await;
+        }
+    }
+
+    async fn try_refresh(&self) -> Result<(), RefreshError> {
+        let entries = Arc::clone(&self.parts.entries);
+        let entries = tokio::task::spawn_blocking(move || entries()).await.map_err(|_| RefreshError::Stopped)??;
+        let beacon = self.parts.beacon.as_ref();
+        let roster = Roster::read(entries, self.parts.chain_id, beacon).await?;
+        for group in roster.groups.values() {
+            self.parts.hub.add_committee(group.id, Arc::clone(&group.committee));
+            (self.parts.keep)(group.committee.ids().filter(|id| *id != self.parts.me).collect());
+        }
+        let now = self.spec.slot_at(self.now()).unwrap_or(Slot(0));
+        for validator in roster.active().filter(|validator| validator.had_another_life) {
+            self.doppelganger.watch(validator.pubkey, validator.index, self.spec.epoch_of(now));
+        }
+        let indices = roster.active_indices();
+        self.parts.metrics.validators_active.set(gauge(indices.len()));
+        self.parts.metrics.validators_waiting.set(gauge(roster.len() - indices.len() + roster.unknown));
+        self.parts.metrics.validators_foreign.set(gauge(self.doppelganger.foreign()));
+        *self.roster.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(roster);
+        let current = self.spec.epoch_of(now);
+        for epoch in [current, Epoch(current.0 + 1)] {
+            if !indices.is_empty() && self.schedule.needs(epoch, current, &indices) {
+                let duties = EpochDuties::fetch(beacon, epoch, current, indices.clone()).await?;
+                self.schedule.put(duties, current);
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at the validators and duties again, soon.
+    pub fn refresh_soon(&self) {
+        self.stale.notify_one();
+    }
+
+    async fn look_for_doppelgangers(self: Arc<Self>, now: Epoch) {
+        let mut looked = None;
+        while let Some((epoch, indices)) = self.doppelganger.due(now).filter(|(epoch, _)| looked != Some(*epoch)) {
+            looked = Some(epoch);
+            match self.parts.beacon.liveness(epoch, &indices).await {
+                Ok(live) => self.doppelganger.looked(epoch, &live),
+                Err(error) => {
+                    tracing::warn!(epoch = epoch.0, %error, "cannot learn who signed in epoch {epoch}: {error}");
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn follow_events(self: Arc<Self>) {
+        let mut events = self.parts.beacon.events();
+        loop {
+            match events.recv().await {
+                Ok(BeaconEvent::Head(head)) => self.on_head(&head),
+                // What was missed is fetched when it is needed.
+                Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
+                Err(broadcast::error::RecvError::Closed) => return,
+            }
+        }
+    }
+
+    fn on_head(&self, event: &HeadEvent) {
+        self.head.send_modify(|head| {
+            *head = Head { slot: event.slot, root: event.block_root, before: head.root };
+        });
+        let epoch = self.spec.epoch_of(event.slot);
+        let (previous, current) = (event.previous_duty_dependent_root, event.current_duty_dependent_root);
+        if self.schedule.compare(epoch, previous, current) {
+            tracing::info!(slot = event.slot.0, "the chain changed below the duties of epoch {epoch}; fetching them again");
+            self.stale.notify_one();
+        }
+    }
+
+    /// Signs with this operator's shares, exchanges partials and combines them. A refusal of the signer is not the end: the
+    /// others may be enough.
+    pub(super) async fn sign(
+        &self,
+        group: &Group,
+        id: SigningId,
+        request: Request,
+        items: Vec<Item>,
+        give_up: Time,
+    ) -> (Signed, Option<Miss>) {
+        let count = items.len();
+        let held: Vec<bool> = request.validators().iter().map(|validator| self.doppelganger.holds(validator)).collect();
+        let (own, miss) = match self.parts.signer.sign(&self.spec, request).await {
+            Ok(answers) => {
+                let refusal = answers.iter().find_map(|answer| answer.as_ref().err()).map(refused);
+                if let Some(miss) = &refusal {
+                    tracing::warn!(slot = id.slot.0, committee_id = %group.id, kind = id.kind.name(), "not signed: {miss}");
+                }
+                (answers.into_iter().map(Result::ok).collect(), refusal)
+            }
+            Err(error) => {
+                tracing::error!(slot = id.slot.0, committee_id = %group.id, kind = id.kind.name(), %error, "the signer failed: {error}");
+                (vec![None; count], Some(Miss::Signer { reason: error.to_string() }))
+            }
+        };
+        if !held.contains(&true) {
+            return (self.parts.hub.sign(id, items, own, give_up).await, miss);
+        }
+        let own = own.into_iter().zip(&held).map(|(partial, held)| partial.filter(|_| !held)).collect();
+        let keys: Vec<_> = items.iter().map(|item| item.validator.to_bytes()).collect();
+        let signed = self.parts.hub.sign(id, items, own, give_up).await;
+        for ((key, signature), held) in keys.iter().zip(&signed.signatures).zip(held) {
+            if held && signature.is_some() {
+                self.doppelganger.at_work(key);
+            }
+        }
+        (signed, miss.or(Some(Miss::Doppelganger)))
+    }
+
+    /// Writes down why some validators have no signature.
+    pub(super) fn note_signatures(&self, draft: &mut Draft, group: &Group, signed: &Signed, own: Option<Miss>) {
+        draft.signed(self.now(), &signed.participants, &signed.bad);
+        if signed.signatures.iter().all(Option::is_some) {
+            return;
+        }
+        if let Some(reason) = signed.failure.clone() {
+            return draft.missed(Miss::Signer { reason });
+        }
+        let heard: BTreeSet<OperatorId> = signed.participants.iter().map(|(id, _)| *id).collect();
+        let missing = group.committee.ids().filter(|id| !heard.contains(id)).collect();
+        draft.missed(own.unwrap_or(Miss::TooFewPartials { missing }));
+    }
+
+    pub(super) fn record(&self, record: DutyRecord) {
+        let kind = record.kind.name();
+        match &record.miss {
+            Some(miss) => tracing::warn!(
+                slot = record.slot.0, committee_id = %record.committee, kind, reason = miss.name(),
+                "missed {} of {} {kind} duties in slot {}: {miss}",
+                record.validators.len().saturating_sub(record.submitted as usize), record.validators.len(), record.slot
+            ),
+            None => tracing::debug!(
+                slot = record.slot.0, committee_id = %record.committee, kind, submitted_ms = record.steps.submitted_ms,
+                "performed {} {kind} duties in slot {}", record.submitted, record.slot
+            ),
+        }
+        self.parts.recorder.record(record);
+    }
+
+    pub(super) fn now(&self) -> Time {
+        self.parts.clock.now()
+    }
+
+    pub(super) fn roster(&self) -> Arc<Roster> {
+        Arc::clone(&self.roster.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn lock_begun(&self) -> std::sync::MutexGuard<'_, BTreeSet<(Slot, SigningId)>> {
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn find(&self, roster: &Roster, pubkey: &[u8; 48]) -> Option<(Arc<Group>, Arc<Validator>)> {
+        Some((Arc::clone(roster.group_of(pubkey)?), Arc::clone(roster.get(pubkey)?)))
+    }
+
+    /// The first round of consensus: long enough for three messages between continents, short enough that a silent leader
+    /// costs little.
+    pub(super) fn round_ms(&self) -> u64 {
+        self.parts.settings.round_ms.unwrap_or_else(|| (self.spec.slot_ms / 12).clamp(500, 1_000))
+    }
+}
+
+fn gauge(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// A partial that has to be combined.
+pub(super) fn item(validator: &Validator, root: Root) -> Item {
+    Item { validator: validator.key, root, share_keys: Arc::clone(&validator.share_keys) }
+}
+
+fn refused(refusal: &Refusal) -> Miss {
+    let reason = refusal.words.clone();
+    match refusal.kind {
+        RefusalKind::Slashing => Miss::Slashable { reason },
+        _ => Miss::Signer { reason },
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum RefreshError {
+    #[error(transparent)]
+    Beacon(#[from] BeaconError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the node is stopping")]
+    Stopped,
+}

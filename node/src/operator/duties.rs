@@ -1,0 +1,112 @@
+//! The duties of an operator: beacon nodes, signer, hub and engine, put together.
+
+use std::sync::Arc;
+
+use cluster_core::committee::OperatorId;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::{Loaded, NodeError};
+use crate::beacon::{Beacon, BeaconNodes};
+use crate::config::OperatorConfig;
+use crate::driver::{Hooks, Wrap};
+use crate::duties::engine::{Engine, Parts, Settings};
+use crate::duties::hub::Hub;
+use crate::duties::ledger::Ledger;
+use crate::duties::mesh::{ClientMesh, Mesh};
+use crate::duties::metrics::DutyMetrics;
+use crate::duties::record::{DutyRecord, Recorder};
+use crate::duties::Clock;
+use crate::metrics::Metrics;
+use crate::network::Client;
+use crate::signer::Signer;
+use crate::store::Store;
+
+/// Whose duties they are.
+pub(super) struct Context<'a> {
+    pub(super) me: OperatorId,
+    pub(super) config: &'a OperatorConfig,
+    pub(super) loaded: &'a Loaded,
+    pub(super) store: &'a Arc<Store>,
+    pub(super) client: &'a Client,
+    pub(super) signer: &'a Arc<dyn Signer>,
+    pub(super) metrics: &'a Metrics,
+    pub(super) hooks: &'a Hooks,
+    pub(super) stop: &'a CancellationToken,
+    pub(super) tasks: &'a TaskTracker,
+}
+
+/// Duties under way.
+#[derive(Clone)]
+pub(super) struct Duties {
+    pub(super) hub: Hub,
+}
+
+/// Begins to perform duties; nothing when the operator has no beacon node.
+pub(super) fn start(context: &Context<'_>) -> Result<Option<Duties>, NodeError> {
+    let Context { me, config, loaded, store, client, signer, metrics, hooks, stop, tasks } = *context;
+    if config.beacon.urls.is_empty() {
+        tracing::info!(operator_id = me.0, "no beacon node is configured: this operator makes keys, and performs no duties");
+        return Ok(None);
+    }
+    let clock = Clock::system();
+    let beacon: Arc<dyn Beacon> = BeaconNodes::start(&config.beacon, metrics, stop.clone(), tasks)?;
+    let beacon = wrapped(hooks.wrap_beacon.as_ref(), beacon);
+    let signer = wrapped(hooks.wrap_signer.as_ref(), Arc::clone(signer));
+    let mesh: Arc<dyn Mesh> =
+        Arc::new(ClientMesh::new(client.clone(), clock, metrics.clone(), stop.clone(), tasks.clone()));
+    let mesh = wrapped(hooks.wrap_mesh.as_ref(), mesh);
+    let observer = Arc::new(metrics.clone());
+    let hub = Hub::new(me, loaded.identity.clone(), mesh, Arc::clone(store) as _, clock, observer);
+    let duty_metrics = DutyMetrics::new(metrics);
+    let ledger = Ledger::new(Arc::clone(store), duty_metrics.clone(), me, config.duties.keep_records_slots);
+    let recorder: Arc<dyn Recorder> = match &hooks.recorder {
+        Some(other) => Arc::new(Both(Arc::new(ledger), Arc::clone(other))),
+        None => Arc::new(ledger),
+    };
+    let (entries, kept, spawner) = (Arc::clone(store), client.clone(), tasks.clone());
+    let parts = Parts {
+        me,
+        chain_id: loaded.network.chain_id(),
+        beacon,
+        signer,
+        hub: hub.clone(),
+        clock,
+        entries: Arc::new(move || entries.validators()),
+        changes: store.validators_changed(),
+        keep: Arc::new(move |operators: Vec<OperatorId>| {
+            let (client, peers) = (kept.clone(), operators.iter().filter_map(|id| kept.peer_of(*id)).collect());
+            spawner.spawn(async move { client.keep(peers).await });
+        }),
+        recorder,
+        metrics: duty_metrics,
+        settings: Settings {
+            graffiti: config.duties.graffiti()?,
+            builder: config.duties.builder,
+            builder_boost_factor: config.duties.builder_boost_factor,
+            round_ms: None,
+            doppelganger_epochs: config.duties.doppelganger_epochs,
+        },
+        stop: stop.clone(),
+        tasks: tasks.clone(),
+    };
+    tasks.spawn(Engine::run(parts));
+    Ok(Some(Duties { hub }))
+}
+
+fn wrapped<T: ?Sized>(wrap: Option<&Wrap<T>>, inner: Arc<T>) -> Arc<T> {
+    match wrap {
+        Some(wrap) => wrap(inner),
+        None => inner,
+    }
+}
+
+/// Records for two.
+struct Both(Arc<dyn Recorder>, Arc<dyn Recorder>);
+
+impl Recorder for Both {
+    fn record(&self, record: DutyRecord) {
+        self.0.record(record.clone());
+        self.1.record(record);
+    }
+}

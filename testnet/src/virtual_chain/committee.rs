@@ -1,0 +1,296 @@
+//! A committee on the virtual chain: the real engine, hub, signer and database of every operator, with messages and
+//! beacon nodes in memory. In a paused runtime it runs in virtual time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use cluster_core::beacon::ChainSpec;
+use cluster_core::ceremony::CeremonyId;
+use cluster_core::committee::OperatorId;
+use cluster_core::dkg::StoredShares;
+use cluster_core::machine::Time;
+use cluster_crypto::bls::PublicKey;
+use cluster_crypto::ethereum::Address;
+use cluster_crypto::polynomial::Polynomials;
+use cluster_crypto::{identity, ShareIndex, Threshold};
+use cluster_node::duties::engine::{Engine, Parts, Settings};
+use cluster_node::duties::hub::{Delivery, Hub};
+use cluster_node::duties::mesh::{DutyMessage, Mesh};
+use cluster_node::duties::metrics::DutyMetrics;
+use cluster_node::duties::record::{DutyRecord, Recorder};
+use cluster_node::duties::Clock;
+use cluster_node::metrics::Metrics;
+use cluster_node::signer::{LocalSigner, Signer};
+use cluster_node::store::{Source, Store, StoreError, ValidatorEntry, DEFAULT_GAS_LIMIT};
+use rand_chacha::ChaCha20Rng;
+use rand_core::{RngCore, SeedableRng};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::{VirtualChain, VirtualNode};
+
+/// Pause before a lost message is sent again.
+const AGAIN: Duration = Duration::from_millis(250);
+/// Whom blocks of these validators pay.
+pub const FEE_RECIPIENT: Address = Address([0xfe; 20]);
+const CHAIN_ID: u64 = 560_048;
+
+/// What links do to messages.
+#[derive(Clone, Debug, Default)]
+pub struct Links {
+    /// Every message takes this long.
+    pub latency: Duration,
+    /// Of a thousand attempts to send, so many fail and are repeated.
+    pub loss_permille: u32,
+    /// Directions that carry nothing.
+    pub cut: BTreeSet<(OperatorId, OperatorId)>,
+}
+
+/// Everybody's mailboxes.
+struct Router {
+    hubs: Mutex<BTreeMap<OperatorId, Hub>>,
+    links: Mutex<Links>,
+    rng: Mutex<ChaCha20Rng>,
+    clock: Clock,
+}
+
+impl Router {
+    async fn carry(self: Arc<Self>, from: OperatorId, to: OperatorId, message: DutyMessage, expires: Time) {
+        while self.clock.now() < expires {
+            let (latency, is_lost) = {
+                let links = lock(&self.links);
+                let is_lost = lock(&self.rng).next_u32() % 1_000 < links.loss_permille;
+                (links.latency, is_lost || links.cut.contains(&(from, to)))
+            };
+            tokio::time::sleep(latency).await;
+            let hub = lock(&self.hubs).get(&to).cloned();
+            match hub.filter(|_| !is_lost).map(|hub| hub.deliver(from, message.clone())) {
+                Some(Delivery::Accepted | Delivery::Refused(_)) => return,
+                Some(Delivery::Busy) | None => tokio::time::sleep(AGAIN).await,
+            }
+        }
+    }
+}
+
+struct MemoryMesh {
+    me: OperatorId,
+    router: Arc<Router>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Mesh for MemoryMesh {
+    fn send(&self, to: OperatorId, message: DutyMessage, expires: Time) {
+        let carried = Arc::clone(&self.router).carry(self.me, to, message, expires);
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            let _ = stop.run_until_cancelled_owned(carried).await;
+        });
+    }
+}
+
+/// The records of one operator.
+#[derive(Default)]
+struct Records(Mutex<Vec<DutyRecord>>);
+
+impl Recorder for Records {
+    fn record(&self, record: DutyRecord) {
+        lock(&self.0).push(record);
+    }
+}
+
+/// An operator that runs.
+struct Running {
+    hub: Hub,
+    store: Arc<Store>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// One operator of the committee.
+struct Operator {
+    identity: identity::SecretKey,
+    dir: PathBuf,
+    node: Arc<VirtualNode>,
+    records: Arc<Records>,
+    running: Option<Running>,
+}
+
+/// A committee and its chain.
+pub struct VirtualCommittee {
+    /// The chain.
+    pub chain: Arc<VirtualChain>,
+    clock: Clock,
+    router: Arc<Router>,
+    operators: BTreeMap<OperatorId, Operator>,
+}
+
+impl VirtualCommittee {
+    /// Makes keys for `validators`, gives every operator its shares, and starts nobody.
+    ///
+    /// # Errors
+    /// The databases in `dir`.
+    pub fn new(
+        spec: ChainSpec,
+        operators: usize,
+        validators: usize,
+        dir: &Path,
+        seed: u64,
+    ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        let mut rng = ChaCha20Rng::seed_from_u64(seed);
+        let threshold = Threshold::for_operators(operators)?;
+        let polynomials = Polynomials::sample(validators, threshold, &mut rng);
+        let commitments = polynomials.commit();
+        let groups = commitments.group_keys();
+        let clock = Clock::at(Time((spec.genesis_time_s - 2) * 1_000));
+        let chain = VirtualChain::new(spec, clock, &groups, FEE_RECIPIENT, seed);
+        let identities: BTreeMap<OperatorId, identity::SecretKey> = (101..)
+            .take(operators)
+            .map(|id| (OperatorId(id), identity::SecretKey::generate(&mut rng)))
+            .collect();
+        let committee: Vec<_> = identities.iter().map(|(id, key)| (*id, key.public_key())).collect();
+        let share_keys: Vec<Vec<PublicKey>> =
+            ShareIndex::all(threshold).map(|index| commitments.share_keys(index)).collect();
+        let mut members = BTreeMap::new();
+        for ((id, identity), (index, own)) in identities.iter().zip(ShareIndex::all(threshold).zip(&share_keys)) {
+            let data_dir = dir.join(format!("operator-{id}"));
+            let entries = entries(&groups, &share_keys, &committee, index);
+            let shares = StoredShares {
+                ceremony_id: CeremonyId([1; 32]),
+                operator_id: *id,
+                share_index: index,
+                validators: groups.clone(),
+                share_pubkeys: own.clone(),
+                shares: polynomials.shares_for(index),
+                qualified: Vec::new(),
+            };
+            Store::open(&data_dir, identity)?.import_shares(&shares, &entries)?;
+            let node = chain.node(&format!("beacon node of operator {id}"));
+            let operator = Operator {
+                identity: identity.clone(),
+                dir: data_dir,
+                node,
+                records: Arc::default(),
+                running: None,
+            };
+            members.insert(*id, operator);
+        }
+        let router = Arc::new(Router {
+            hubs: Mutex::default(),
+            links: Mutex::default(),
+            rng: Mutex::new(ChaCha20Rng::seed_from_u64(seed ^ 0x11)),
+            clock,
+        });
+        Ok(Self { chain, clock, router, operators: members })
+    }
+
+    /// The operators, in order.
+    #[must_use]
+    pub fn ids(&self) -> Vec<OperatorId> {
+        self.operators.keys().copied().collect()
+    }
+
+    /// Changes all links.
+    pub fn set_links(&self, links: Links) {
+        *lock(&self.router.links) = links;
+    }
+
+    /// An operator's beacon node.
+    #[must_use]
+    pub fn node(&self, id: OperatorId) -> Option<Arc<VirtualNode>> {
+        self.operators.get(&id).map(|operator| Arc::clone(&operator.node))
+    }
+
+    /// What an operator recorded, over all its lives.
+    #[must_use]
+    pub fn records(&self, id: OperatorId) -> Vec<DutyRecord> {
+        self.operators.get(&id).map(|operator| lock(&operator.records.0).clone()).unwrap_or_default()
+    }
+
+    /// Starts an operator.
+    ///
+    /// # Errors
+    /// Its database.
+    pub fn start(&mut self, id: OperatorId) -> Result<(), StoreError> {
+        let Some(operator) = self.operators.get_mut(&id) else { return Ok(()) };
+        let store = Arc::new(Store::open(&operator.dir, &operator.identity)?);
+        let (stop, tasks, clock) = (CancellationToken::new(), TaskTracker::new(), self.clock);
+        let mesh = MemoryMesh { me: id, router: Arc::clone(&self.router), tasks: tasks.clone(), stop: stop.clone() };
+        let metrics = Metrics::new();
+        let observer = Arc::new(metrics.clone());
+        let hub =
+            Hub::new(id, operator.identity.clone(), Arc::new(mesh), Arc::clone(&store) as _, clock, observer);
+        let signer: Arc<dyn Signer> =
+            Arc::new(LocalSigner::open(Arc::clone(&store), Arc::new(move || clock.now()))?);
+        let entries = Arc::clone(&store);
+        let parts = Parts {
+            me: id,
+            chain_id: CHAIN_ID,
+            beacon: Arc::clone(&operator.node) as _,
+            signer,
+            hub: hub.clone(),
+            clock,
+            entries: Arc::new(move || entries.validators()),
+            changes: store.validators_changed(),
+            keep: Arc::new(|_| {}),
+            recorder: Arc::clone(&operator.records) as _,
+            metrics: DutyMetrics::new(&metrics),
+            settings: Settings::default(),
+            stop: stop.clone(),
+            tasks: tasks.clone(),
+        };
+        tasks.spawn(Engine::run(parts));
+        lock(&self.router.hubs).insert(id, hub.clone());
+        operator.running = Some(Running { hub, store, stop, tasks });
+        Ok(())
+    }
+
+    /// Ends an operator as a crash does: nothing more is written from this moment on.
+    pub async fn kill(&mut self, id: OperatorId) {
+        let Some(running) = self.operators.get_mut(&id).and_then(|operator| operator.running.take()) else { return };
+        let Running { hub, store, stop, tasks } = running;
+        store.close();
+        lock(&self.router.hubs).remove(&id);
+        stop.cancel();
+        hub.shutdown().await;
+        tasks.close();
+        tasks.wait().await;
+        drop(hub);
+        // Dropping the last handle joins the database's own threads and frees its lock.
+        let _ = tokio::task::spawn_blocking(move || drop(store)).await;
+    }
+
+    /// Lets slots pass: until the middle of the last one, so that the duties of the one before are over.
+    pub async fn run_until(&self, slot: u64) {
+        let spec = self.chain.spec();
+        self.clock.sleep_until(spec.slot_start(cluster_core::beacon::Slot(slot)).plus_ms(spec.slot_ms / 2)).await;
+    }
+}
+
+fn entries(
+    groups: &[PublicKey],
+    share_keys: &[Vec<PublicKey>],
+    committee: &[(OperatorId, identity::PublicKey)],
+    share_index: ShareIndex,
+) -> Vec<ValidatorEntry> {
+    let entry = |(position, pubkey): (u32, &PublicKey)| ValidatorEntry {
+        pubkey: *pubkey,
+        source: Source::Ceremony(CeremonyId([1; 32])),
+        position,
+        owner: None,
+        committee: committee.to_vec(),
+        share_index,
+        share_pubkeys: share_keys.iter().filter_map(|keys| keys.get(position as usize)).copied().collect(),
+        withdrawal_address: None,
+        fee_recipient: FEE_RECIPIENT,
+        gas_limit: DEFAULT_GAS_LIMIT,
+        active: true,
+    };
+    (0..).zip(groups).map(entry).collect()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,142 @@
+//! The engine of duties on a virtual chain, in virtual time: every signature is checked, every vote remembered.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::time::Duration;
+
+use cluster_core::beacon::Epoch;
+use cluster_core::committee::OperatorId;
+use cluster_testnet::virtual_chain::committee::{Links, VirtualCommittee};
+use cluster_testnet::virtual_chain::{spec, NodeFaults};
+
+const GENESIS_S: u64 = 1_800_000_000;
+const SLOTS_PER_EPOCH: u64 = 8;
+
+struct Run {
+    committee: VirtualCommittee,
+    validators: usize,
+    _dir: tempfile::TempDir,
+}
+
+impl Run {
+    fn new(operators: usize, validators: usize, fulu: Option<Epoch>, seed: u64) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let spec = spec(560_048, GENESIS_S, 12_000, fulu);
+        let committee = VirtualCommittee::new(spec, operators, validators, dir.path(), seed).unwrap();
+        Self { committee, validators, _dir: dir }
+    }
+
+    fn start_all(&mut self) {
+        for id in self.committee.ids() {
+            self.committee.start(id).unwrap();
+        }
+    }
+
+    async fn epochs(&self, epochs: u64) {
+        self.committee.run_until(epochs * SLOTS_PER_EPOCH + 1).await;
+    }
+
+    /// Every duty of these epochs was performed.
+    fn is_perfect(&self, epochs: std::ops::Range<u64>) {
+        for epoch in epochs {
+            let votes = self.committee.chain.figures(Epoch(epoch));
+            // The genesis block is in slot 0 already.
+            let at = format!("epoch {epoch}: {votes:?}; {}", self.misses());
+            assert_eq!(votes.target, self.validators, "{at}");
+            assert_eq!(votes.head, self.validators, "{at}");
+            assert_eq!(votes.blocks as u64, SLOTS_PER_EPOCH, "{at}");
+        }
+        self.is_safe();
+    }
+
+    fn is_safe(&self) {
+        assert_eq!(self.committee.chain.offences(), []);
+        assert_eq!(self.committee.chain.wrong_fee_recipients(), 0);
+    }
+
+    fn misses(&self) -> String {
+        let mut out = String::new();
+        for id in self.committee.ids() {
+            for record in self.committee.records(id) {
+                if let Some(miss) = &record.miss {
+                    out += &format!("\n operator {id} slot {} {}: {miss}", record.slot, record.kind.name());
+                }
+            }
+        }
+        out
+    }
+}
+
+fn in_virtual_time(run: impl std::future::Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    runtime.block_on(run);
+}
+
+#[test]
+fn all_duties_are_performed_and_the_fork_changes_nothing() {
+    in_virtual_time(async {
+        let mut run = Run::new(4, 8, Some(Epoch(3)), 1);
+        run.start_all();
+        run.epochs(6).await;
+        run.is_perfect(1..6);
+        assert_eq!(run.committee.chain.finalized(), Epoch(4));
+    });
+}
+
+#[test]
+fn one_of_four_is_enough_to_be_without() {
+    in_virtual_time(async {
+        let mut run = Run::new(4, 8, None, 2);
+        run.start_all();
+        run.epochs(1).await;
+        run.committee.kill(OperatorId(102)).await;
+        run.epochs(5).await;
+        run.is_perfect(2..5);
+    });
+}
+
+#[test]
+fn latency_and_loss_cost_nothing() {
+    in_virtual_time(async {
+        let mut run = Run::new(4, 8, None, 3);
+        run.committee.set_links(Links {
+            latency: Duration::from_millis(150),
+            loss_permille: 20,
+            ..Links::default()
+        });
+        run.start_all();
+        run.epochs(4).await;
+        run.is_perfect(1..4);
+    });
+}
+
+#[test]
+fn every_operator_is_killed_in_turn_and_nothing_slashable_is_signed() {
+    in_virtual_time(async {
+        let mut run = Run::new(4, 8, None, 4);
+        run.start_all();
+        for (epoch, id) in (1..).zip(run.committee.ids()) {
+            run.epochs(epoch).await;
+            run.committee.kill(id).await;
+            tokio::time::sleep(Duration::from_secs(20)).await;
+            run.committee.start(id).unwrap();
+        }
+        run.epochs(7).await;
+        run.is_perfect(1..7);
+    });
+}
+
+#[test]
+fn a_beacon_node_that_is_down_costs_its_operator_and_nobody_else() {
+    in_virtual_time(async {
+        let mut run = Run::new(4, 8, None, 5);
+        run.start_all();
+        run.epochs(1).await;
+        let node = run.committee.node(OperatorId(103)).unwrap();
+        node.set_faults(NodeFaults { down: true, ..NodeFaults::default() });
+        run.epochs(3).await;
+        node.set_faults(NodeFaults::default());
+        run.epochs(5).await;
+        run.is_perfect(1..5);
+    });
+}
