@@ -99,11 +99,7 @@ fn one_of_four_is_enough_to_be_without() {
 fn latency_and_loss_cost_nothing() {
     in_virtual_time(async {
         let mut run = Run::new(4, 8, None, 3);
-        run.committee.set_links(Links {
-            latency: Duration::from_millis(150),
-            loss_permille: 20,
-            ..Links::default()
-        });
+        run.committee.set_links(Links { latency: Duration::from_millis(150), loss_permille: 20, ..Links::default() });
         run.start_all();
         run.epochs(4).await;
         run.is_perfect(1..4);

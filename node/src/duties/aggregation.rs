@@ -153,9 +153,8 @@ impl Engine {
     async fn own_aggregation(&self, wanted: &Wanted) -> Aggregation {
         let beacon = &self.parts.beacon;
         let (slot, root) = (wanted.data.slot, wanted.data.root());
-        let aggregates = join_all(
-            wanted.committees.iter().map(|committee| beacon.aggregate(wanted.fork, slot, root, *committee)),
-        );
+        let aggregates =
+            join_all(wanted.committees.iter().map(|committee| beacon.aggregate(wanted.fork, slot, root, *committee)));
         let block_root = wanted.data.beacon_block_root;
         let contributions = join_all(
             wanted.subcommittees.iter().map(|subcommittee| beacon.contribution(slot, *subcommittee, block_root)),

@@ -122,7 +122,12 @@ impl Engine {
             }
         }
         if missing > 0 {
-            tracing::warn!(slot = slot.0, kind = kind.name(), "{missing} {} signatures for slot {slot} are incomplete", kind.name());
+            tracing::warn!(
+                slot = slot.0,
+                kind = kind.name(),
+                "{missing} {} signatures for slot {slot} are incomplete",
+                kind.name()
+            );
         }
         match kind {
             SigningKind::Selection => self.subscribe_committees(&slot_duties).await,
@@ -185,8 +190,7 @@ impl Engine {
     /// Tells the beacon nodes whom blocks pay, and the builders.
     pub(super) async fn keep_proposers_prepared(self: Arc<Self>) {
         let roster = self.roster();
-        let prepared: Vec<_> =
-            roster.active().map(|validator| (validator.index, validator.fee_recipient)).collect();
+        let prepared: Vec<_> = roster.active().map(|validator| (validator.index, validator.fee_recipient)).collect();
         if prepared.is_empty() {
             return;
         }

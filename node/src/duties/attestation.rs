@@ -16,9 +16,7 @@ use super::hub::{Agreed, Judge, Timing};
 use super::record::{Draft, Miss};
 use super::roster::{Group, Validator};
 use super::schedule::EpochDuties;
-use super::value::{
-    check_attestation_shape, compare_attestation, decode_attestation, encode_attestation,
-};
+use super::value::{check_attestation_shape, compare_attestation, decode_attestation, encode_attestation};
 use crate::beacon::AttesterDuty;
 use crate::signer::Request;
 
@@ -86,9 +84,8 @@ impl Engine {
     pub(super) fn slot_duties(&self, group: Arc<Group>, slot: Slot, duties: &EpochDuties) -> SlotDuties {
         let own = |pubkey| group.validators.get(pubkey).cloned();
         let attesters = duties.attesters.get(&slot).into_iter().flatten();
-        let attesters = attesters
-            .filter_map(|duty| Some(Attester { validator: own(&duty.pubkey)?, duty: duty.clone() }))
-            .collect();
+        let attesters =
+            attesters.filter_map(|duty| Some(Attester { validator: own(&duty.pubkey)?, duty: duty.clone() })).collect();
         let speaking = self.schedule.get(self.spec.epoch_of(Slot(slot.0 + 1)));
         let width = self.spec.preset.sync_subcommittee_size();
         let sync = speaking
@@ -129,9 +126,7 @@ impl Engine {
         view: &Arc<Mutex<OwnView>>,
     ) -> Result<(AttestationData, Agreed), Miss> {
         let slot = duties.slot;
-        self.spec
-            .fork_at(self.spec.epoch_of(slot))
-            .map_err(|error| Miss::UnknownFork { reason: error.to_string() })?;
+        self.spec.fork_at(self.spec.epoch_of(slot)).map_err(|error| Miss::UnknownFork { reason: error.to_string() })?;
         let instance = InstanceId { committee: duties.group.id, slot, kind: InstanceKind::Attestation };
         let slot_start = self.spec.slot_start(slot);
         let due = slot_start.plus_ms(self.spec.attestation_due_ms);
@@ -297,8 +292,7 @@ impl Engine {
             })
             .collect();
         if !messages.is_empty() {
-            let published =
-                self.parts.beacon.publish_sync_messages(&messages).await.map_err(|error| error.to_string());
+            let published = self.parts.beacon.publish_sync_messages(&messages).await.map_err(|error| error.to_string());
             self.note_publication(&mut draft, published, messages.len());
         }
         self.record(draft.finish());
@@ -315,7 +309,11 @@ impl Engine {
             draft.data(at);
         }
         let instance = InstanceId { committee: duties.group.id, slot: duties.slot, kind: InstanceKind::Attestation };
-        draft.decided(agreed.decided_at, agreed.round, consensus::leader(&duties.group.committee, &instance, agreed.round));
+        draft.decided(
+            agreed.decided_at,
+            agreed.round,
+            consensus::leader(&duties.group.committee, &instance, agreed.round),
+        );
     }
 
     pub(super) fn note_publication(&self, draft: &mut Draft, published: Result<(), String>, count: usize) {

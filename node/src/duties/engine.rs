@@ -183,7 +183,10 @@ impl Engine {
         self.lock_begun().retain(|(at, _)| at.0 + 1 >= slot.0);
         let Some(duties) = self.schedule.get(epoch) else {
             if roster.len() > 0 {
-                tracing::warn!(slot = slot.0, "the duties of epoch {epoch} are not known; nothing is done in slot {slot}");
+                tracing::warn!(
+                    slot = slot.0,
+                    "the duties of epoch {epoch} are not known; nothing is done in slot {slot}"
+                );
             }
             return;
         };
@@ -283,7 +286,10 @@ impl Engine {
         let epoch = self.spec.epoch_of(event.slot);
         let (previous, current) = (event.previous_duty_dependent_root, event.current_duty_dependent_root);
         if self.schedule.compare(epoch, previous, current) {
-            tracing::info!(slot = event.slot.0, "the chain changed below the duties of epoch {epoch}; fetching them again");
+            tracing::info!(
+                slot = event.slot.0,
+                "the chain changed below the duties of epoch {epoch}; fetching them again"
+            );
             self.stale.notify_one();
         }
     }

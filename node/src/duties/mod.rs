@@ -13,8 +13,8 @@
 //! | [`clock`] | the time that everything here reads, and sleeps by |
 //! | [`record`], [`ledger`], [`metrics`] | what became of every duty, kept and counted |
 
-mod ahead;
 mod aggregation;
+mod ahead;
 mod attestation;
 pub mod clock;
 mod doppelganger;

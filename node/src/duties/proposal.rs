@@ -39,16 +39,15 @@ impl Engine {
         validator: &Arc<Validator>,
         slot: Slot,
     ) -> Result<(), Miss> {
-        self.spec
-            .fork_at(self.spec.epoch_of(slot))
-            .map_err(|error| Miss::UnknownFork { reason: error.to_string() })?;
+        self.spec.fork_at(self.spec.epoch_of(slot)).map_err(|error| Miss::UnknownFork { reason: error.to_string() })?;
         let slot_start = self.spec.slot_start(slot);
         let give_up = slot_start.plus_ms(self.spec.slot_ms);
         let instance = InstanceId { committee: group.id, slot, kind: InstanceKind::Proposal };
         let (proposal, agreed) = self.decide_proposal(&instance, &group, validator, slot_start, give_up).await?;
         let leader = consensus::leader(&group.committee, &instance, agreed.round);
         draft.decided(agreed.decided_at, agreed.round, leader);
-        let header = self.judge_proposal(&proposal, validator, slot).await.map_err(|reason| Miss::OtherView { reason })?;
+        let header =
+            self.judge_proposal(&proposal, validator, slot).await.map_err(|reason| Miss::OtherView { reason })?;
         let id = SigningId::new(group.id, SigningKind::Block, slot);
         let request = Request::Block { validator: validator.pubkey, header };
         let items = vec![item(validator, self.spec.block(&header))];

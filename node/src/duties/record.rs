@@ -143,9 +143,7 @@ impl fmt::Display for Miss {
             Self::NotAccepted { reason } => write!(f, "no beacon node took it: {reason}"),
             Self::NoRandao => f.write_str("the RANDAO reveal was not signed in time"),
             Self::UnknownFork { reason } => f.write_str(reason),
-            Self::Doppelganger => {
-                f.write_str("holding back until it is sure that nobody else signs with these keys")
-            }
+            Self::Doppelganger => f.write_str("holding back until it is sure that nobody else signs with these keys"),
         }
     }
 }

@@ -4,8 +4,8 @@
 //! worst that a lying leader can do is to cost a round.
 
 use cluster_core::beacon::{
-    Attestation, AttestationData, BlockSummary, ChainSpec, Epoch, Preset, Proposal, Root, Slot, SyncCommitteeContribution,
-    ValidatorIndex,
+    Attestation, AttestationData, BlockSummary, ChainSpec, Epoch, Preset, Proposal, Root, Slot,
+    SyncCommitteeContribution, ValidatorIndex,
 };
 use cluster_core::encoding::{decode, encode};
 use cluster_crypto::bls::{self, HashedMessage, PublicKey, Signature};
@@ -34,11 +34,7 @@ pub(crate) fn decode_attestation(value: &[u8]) -> Result<AttestationData, String
 }
 
 /// What every attestation of a slot must have, whatever the chain looks like.
-pub(crate) fn check_attestation_shape(
-    data: &AttestationData,
-    slot: Slot,
-    slots_per_epoch: u64,
-) -> Result<(), String> {
+pub(crate) fn check_attestation_shape(data: &AttestationData, slot: Slot, slots_per_epoch: u64) -> Result<(), String> {
     if data.slot != slot {
         return Err(format!("it is for slot {}, not {slot}", data.slot));
     }

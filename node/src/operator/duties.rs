@@ -46,7 +46,10 @@ pub(super) struct Duties {
 pub(super) fn start(context: &Context<'_>) -> Result<Option<Duties>, NodeError> {
     let Context { me, config, loaded, store, client, signer, metrics, hooks, stop, tasks } = *context;
     if config.beacon.urls.is_empty() {
-        tracing::info!(operator_id = me.0, "no beacon node is configured: this operator makes keys, and performs no duties");
+        tracing::info!(
+            operator_id = me.0,
+            "no beacon node is configured: this operator makes keys, and performs no duties"
+        );
         return Ok(None);
     }
     let clock = Clock::system();

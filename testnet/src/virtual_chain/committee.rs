@@ -146,10 +146,8 @@ impl VirtualCommittee {
         let groups = commitments.group_keys();
         let clock = Clock::at(Time((spec.genesis_time_s - 2) * 1_000));
         let chain = VirtualChain::new(spec, clock, &groups, FEE_RECIPIENT, seed);
-        let identities: BTreeMap<OperatorId, identity::SecretKey> = (101..)
-            .take(operators)
-            .map(|id| (OperatorId(id), identity::SecretKey::generate(&mut rng)))
-            .collect();
+        let identities: BTreeMap<OperatorId, identity::SecretKey> =
+            (101..).take(operators).map(|id| (OperatorId(id), identity::SecretKey::generate(&mut rng))).collect();
         let committee: Vec<_> = identities.iter().map(|(id, key)| (*id, key.public_key())).collect();
         let share_keys: Vec<Vec<PublicKey>> =
             ShareIndex::all(threshold).map(|index| commitments.share_keys(index)).collect();
@@ -168,13 +166,8 @@ impl VirtualCommittee {
             };
             Store::open(&data_dir, identity)?.import_shares(&shares, &entries)?;
             let node = chain.node(&format!("beacon node of operator {id}"));
-            let operator = Operator {
-                identity: identity.clone(),
-                dir: data_dir,
-                node,
-                records: Arc::default(),
-                running: None,
-            };
+            let operator =
+                Operator { identity: identity.clone(), dir: data_dir, node, records: Arc::default(), running: None };
             members.insert(*id, operator);
         }
         let router = Arc::new(Router {
@@ -220,10 +213,8 @@ impl VirtualCommittee {
         let mesh = MemoryMesh { me: id, router: Arc::clone(&self.router), tasks: tasks.clone(), stop: stop.clone() };
         let metrics = Metrics::new();
         let observer = Arc::new(metrics.clone());
-        let hub =
-            Hub::new(id, operator.identity.clone(), Arc::new(mesh), Arc::clone(&store) as _, clock, observer);
-        let signer: Arc<dyn Signer> =
-            Arc::new(LocalSigner::open(Arc::clone(&store), Arc::new(move || clock.now()))?);
+        let hub = Hub::new(id, operator.identity.clone(), Arc::new(mesh), Arc::clone(&store) as _, clock, observer);
+        let signer: Arc<dyn Signer> = Arc::new(LocalSigner::open(Arc::clone(&store), Arc::new(move || clock.now()))?);
         let entries = Arc::clone(&store);
         let parts = Parts {
             me: id,

@@ -170,6 +170,5 @@ impl VirtualChain {
 
 /// Whether a signature over a root is by a key.
 fn is_signed(key: &PublicKey, root: &Root, signature: &[u8; 96]) -> bool {
-    Signature::from_bytes(signature)
-        .is_ok_and(|signature| bls::verify(key, &HashedMessage::new(root), &signature))
+    Signature::from_bytes(signature).is_ok_and(|signature| bls::verify(key, &HashedMessage::new(root), &signature))
 }

@@ -187,7 +187,9 @@ impl Beacon for VirtualNode {
             let committee = self.committee(&state, slot);
             for (position, validator) in (0..).zip(&committee) {
                 let index = ValidatorIndex(*validator as u64);
-                let Some(known) = state.validators.get(*validator).filter(|_| indices.contains(&index)) else { continue };
+                let Some(known) = state.validators.get(*validator).filter(|_| indices.contains(&index)) else {
+                    continue;
+                };
                 data.push(AttesterDuty {
                     pubkey: known.pubkey,
                     validator_index: index,
@@ -223,7 +225,8 @@ impl Beacon for VirtualNode {
         let mut duties = Vec::new();
         for index in indices {
             let at = |validator: &usize| *validator as u64 == index.0;
-            let positions: Vec<u64> = (0..).zip(&committee).filter(|(_, v)| at(v)).map(|(position, _)| position).collect();
+            let positions: Vec<u64> =
+                (0..).zip(&committee).filter(|(_, v)| at(v)).map(|(position, _)| position).collect();
             let known = usize::try_from(index.0).ok().and_then(|index| state.validators.get(index));
             if let (false, Some(known)) = (positions.is_empty(), known) {
                 duties.push(SyncDuty { pubkey: known.pubkey, validator_index: *index, positions });
@@ -269,7 +272,8 @@ impl Beacon for VirtualNode {
         let mut bits = vec![false; committee.len()];
         let (mut signatures, mut found) = (Vec::new(), None);
         for (bit, validator) in bits.iter_mut().zip(&committee) {
-            let Some(data) = state.votes.get(&(epoch, *validator as u64)).filter(|data| data.root() == data_root) else {
+            let Some(data) = state.votes.get(&(epoch, *validator as u64)).filter(|data| data.root() == data_root)
+            else {
                 continue;
             };
             let bytes = state.signatures.get(&(slot, *validator as u64));
@@ -353,11 +357,7 @@ impl Beacon for VirtualNode {
         Ok(())
     }
 
-    async fn publish_aggregates(
-        &self,
-        _fork: Fork,
-        items: &[Signed<AggregateAndProof>],
-    ) -> Result<(), BeaconError> {
+    async fn publish_aggregates(&self, _fork: Fork, items: &[Signed<AggregateAndProof>]) -> Result<(), BeaconError> {
         self.reach("publish_aggregates").await?;
         for item in items {
             let (index, slot) = (item.message.aggregator_index.0, item.message.aggregate.data.slot);
@@ -430,9 +430,8 @@ impl Beacon for VirtualNode {
     async fn register_validators(&self, items: &[Signed<ValidatorRegistration>]) -> Result<(), BeaconError> {
         self.reach("register_validators").await?;
         for item in items {
-            let key = bls::PublicKey::from_bytes(&item.message.pubkey).map_err(|error| {
-                self.refuse("register_validators", error.to_string())
-            })?;
+            let key = bls::PublicKey::from_bytes(&item.message.pubkey)
+                .map_err(|error| self.refuse("register_validators", error.to_string()))?;
             if !is_signed(&key, &self.spec().registration(&item.message), &item.signature) {
                 return Err(self.refuse("register_validators", "the signature is wrong"));
             }
