@@ -14,6 +14,7 @@
 //! | `network/peers.rs` | who should be connected, under which addresses, and when to dial again |
 //! | `network/reach.rs` | under which addresses others reach this node; relays |
 //! | `network/gossip.rs` | checks of announcements, and this node's own record |
+//! | `network/traffic.rs` | bytes and messages as metrics |
 //! | `network/faults.rs` | link faults for tests and the testnet |
 //!
 //! A node stays connected to the peers that it was told to keep ([`Client::keep`]) and to some others. Addresses come
@@ -29,6 +30,7 @@ mod peers;
 mod reach;
 mod requests;
 mod task;
+mod traffic;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU32;

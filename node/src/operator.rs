@@ -149,6 +149,7 @@ pub async fn start_with(config: OperatorConfig, loaded: Loaded, hooks: Hooks) ->
     let (client, events) = Network::start(network).await?;
 
     let metrics = Metrics::new();
+    client.register(&metrics);
     let (stop, tasks, crashed) = (CancellationToken::new(), TaskTracker::new(), CancellationToken::new());
     let retry_max = Duration::from_millis(config.ceremony.retry_max_ms);
     let ceremonies = Ceremonies::new(Parts {

@@ -295,6 +295,11 @@ async fn votes_values_and_partials_pass_between_operators_and_suffer_the_link() 
     assert_eq!((sent.signing.messages_sent, sent.signing.messages_received), (1, 1));
     let total: u64 = sent.by_protocol().iter().map(|(_, count)| count.bytes_sent).sum();
     assert_eq!(total, sent.bytes_sent());
+    let metrics = cluster_node::metrics::Metrics::new();
+    a.client.register(&metrics);
+    let line =
+        format!("cluster_node_mesh_bytes_total{{protocol=\"signing\",direction=\"sent\"}} {}", sent.signing.bytes_sent);
+    assert!(metrics.text().contains(&line), "{}", metrics.text());
 
     let refused = gateway.client.send_consensus(b.peer(), vote(9)).await;
     assert!(matches!(refused, Ok(consensus::Response::Refused { .. })), "{refused:?}");

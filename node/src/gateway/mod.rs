@@ -116,6 +116,7 @@ pub async fn start_with(
         url => Some(ServiceClient::new(url, Duration::from_millis(config.service.timeout_ms))?),
     };
     let metrics = Metrics::new();
+    client.register(&metrics);
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     let reports = service::Reports::start(service.clone(), loaded.identity.clone(), metrics.clone(), &stop, &tasks);
     let shared = Arc::new(Shared {

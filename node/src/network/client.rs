@@ -19,7 +19,9 @@ use tokio::sync::{mpsc, oneshot, Semaphore};
 
 use super::faults::Fate;
 use super::task::Command;
-use super::Shared;
+use super::traffic::TrafficCollector;
+use super::{Shared, TrafficTable};
+use crate::metrics::Metrics;
 
 /// Why a request has no answer. None of these says that the request was not handled, unless it says so.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -141,6 +143,17 @@ pub struct Stats {
 }
 
 impl Stats {
+    pub(super) fn of(traffic: &TrafficTable) -> Self {
+        Self {
+            dkg: traffic.dkg.read(),
+            publish: traffic.publish.read(),
+            info: traffic.info.read(),
+            consensus: traffic.consensus.read(),
+            signing: traffic.signing.read(),
+            gossip: traffic.gossip.read(),
+        }
+    }
+
     /// Bytes sent by all protocols.
     pub fn bytes_sent(&self) -> u64 {
         self.all().iter().map(|count| count.bytes_sent).sum()
@@ -312,15 +325,13 @@ impl Client {
 
     /// Bytes and messages since the start.
     pub fn stats(&self) -> Stats {
-        let traffic = &self.shared.traffic;
-        Stats {
-            dkg: traffic.dkg.read(),
-            publish: traffic.publish.read(),
-            info: traffic.info.read(),
-            consensus: traffic.consensus.read(),
-            signing: traffic.signing.read(),
-            gossip: traffic.gossip.read(),
-        }
+        Stats::of(&self.shared.traffic)
+    }
+
+    /// Shows bytes and messages of every protocol among the node's metrics.
+    pub fn register(&self, metrics: &Metrics) {
+        let collector = Box::new(TrafficCollector(Arc::clone(&self.shared)));
+        metrics.with_registry(|registry| registry.register_collector(collector));
     }
 
     /// How many ceremonies are unfinished here, for the answer to `info`.

@@ -161,9 +161,14 @@ impl Task {
         if theirs.role == info::Role::Bootstrap {
             return;
         }
-        if let (Err(mismatch), Some(peer)) = (self.shared.info().ceremony_version(theirs), self.shared.peer(peer_id)) {
+        let (ours, Some(peer)) = (self.shared.info(), self.shared.peer(peer_id)) else {
+            return;
+        };
+        if let Err(mismatch) = ours.ceremony_version(theirs) {
             tracing::warn!(peer = %peer_id, member = %peer.member, %mismatch, "no ceremony is possible with this peer");
             self.emit(Event::Mismatch { peer, mismatch });
+        } else if let (Err(mismatch), Some(_)) = (ours.duty_versions(theirs), peer.member.operator_id()) {
+            tracing::warn!(peer = %peer_id, member = %peer.member, %mismatch, "no duties are possible with this peer");
         }
     }
 }

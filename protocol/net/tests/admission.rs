@@ -230,6 +230,12 @@ fn versions_that_do_not_fit_are_explained() {
     };
     let ours = info(1, supported());
     assert_eq!(ours.ceremony_version(&info(1, vec![dkg(1, 7)])), Ok(1));
+    assert_eq!(ours.duty_versions(&info(1, supported())), Ok((1, 1)));
+    let without_signing = info(1, vec![VersionRange::new("consensus", 1, 2)]);
+    assert_eq!(
+        ours.duty_versions(&without_signing).unwrap_err().to_string(),
+        "this node speaks version 1 of signing, the peer does not speak that protocol"
+    );
     assert_eq!(
         ours.ceremony_version(&info(560_048, supported())).unwrap_err().to_string(),
         "the peer works for chain 560048, this node for chain 1"
