@@ -192,6 +192,7 @@ pub async fn start_with(config: OperatorConfig, loaded: Loaded, hooks: Hooks) ->
         store: &store,
         client: &client,
         signer: &signer,
+        exits: &exits,
         metrics: &metrics,
         hooks: &hooks,
         stop: &stop,

@@ -18,6 +18,7 @@ use tokio_util::task::TaskTracker;
 
 use super::clock::{Clock, SlotTimes};
 use super::doppelganger::Doppelganger;
+use super::exit::Orders;
 use super::hub::{Hub, Signed};
 use super::metrics::DutyMetrics;
 use super::proofs::Proofs;
@@ -73,6 +74,8 @@ pub struct Parts {
     pub clock: Clock,
     /// The validators.
     pub entries: Entries,
+    /// What owners ordered.
+    pub orders: Orders,
     /// Changes with the validators.
     pub changes: watch::Receiver<u64>,
     /// Keeps connections to these operators.
@@ -149,6 +152,7 @@ impl Engine {
         engine.refresh().await;
         engine.spawn(Arc::clone(&engine).keep_duties());
         engine.spawn(Arc::clone(&engine).keep_proposers_prepared());
+        engine.spawn(Arc::clone(&engine).follow_orders());
         engine.tick().await;
     }
 
@@ -178,6 +182,7 @@ impl Engine {
             self.stale.notify_one();
             self.spawn(Arc::clone(self).keep_proposers_prepared());
             self.spawn(Arc::clone(self).look_for_doppelgangers(epoch));
+            self.spawn(Arc::clone(self).carry_out_exits(epoch));
         }
         self.proofs.prune(Slot(slot.0.saturating_sub(1)));
         self.lock_begun().retain(|(at, _)| at.0 + 1 >= slot.0);

@@ -6,6 +6,7 @@
 //! | `roster`, `schedule` | the validators of this operator, and their duties |
 //! | `value` | what committees decide on, and whether this operator would sign it |
 //! | `proofs` | signatures made ahead of their slot |
+//! | [`exit`] | exits that owners ordered |
 //! | `doppelganger` | validators whose keys may be in use elsewhere |
 //! | [`hub`] | runs consensus instances and exchanges of partial signatures |
 //! | [`mesh`] | messages to other operators: queues, repetition, expiry |
@@ -19,6 +20,7 @@ mod attestation;
 pub mod clock;
 mod doppelganger;
 pub mod engine;
+pub mod exit;
 pub mod hub;
 pub mod ledger;
 pub mod mesh;

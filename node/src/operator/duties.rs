@@ -11,12 +11,14 @@ use crate::beacon::{Beacon, BeaconNodes};
 use crate::config::OperatorConfig;
 use crate::driver::{Hooks, Wrap};
 use crate::duties::engine::{Engine, Parts, Settings};
+use crate::duties::exit::Orders;
 use crate::duties::hub::Hub;
 use crate::duties::ledger::Ledger;
 use crate::duties::mesh::{ClientMesh, Mesh};
 use crate::duties::metrics::DutyMetrics;
 use crate::duties::record::{DutyRecord, Recorder};
 use crate::duties::Clock;
+use crate::exits::ExitDesk;
 use crate::metrics::Metrics;
 use crate::network::Client;
 use crate::signer::Signer;
@@ -30,6 +32,7 @@ pub(super) struct Context<'a> {
     pub(super) store: &'a Arc<Store>,
     pub(super) client: &'a Client,
     pub(super) signer: &'a Arc<dyn Signer>,
+    pub(super) exits: &'a ExitDesk,
     pub(super) metrics: &'a Metrics,
     pub(super) hooks: &'a Hooks,
     pub(super) stop: &'a CancellationToken,
@@ -44,7 +47,7 @@ pub(super) struct Duties {
 
 /// Begins to perform duties; nothing when the operator has no beacon node.
 pub(super) fn start(context: &Context<'_>) -> Result<Option<Duties>, NodeError> {
-    let Context { me, config, loaded, store, client, signer, metrics, hooks, stop, tasks } = *context;
+    let Context { me, config, loaded, store, client, signer, exits, metrics, hooks, stop, tasks } = *context;
     if config.beacon.urls.is_empty() {
         tracing::info!(
             operator_id = me.0,
@@ -67,6 +70,7 @@ pub(super) fn start(context: &Context<'_>) -> Result<Option<Duties>, NodeError> 
         Some(other) => Arc::new(Both(Arc::new(ledger), Arc::clone(other))),
         None => Arc::new(ledger),
     };
+    let desk = exits.clone();
     let (entries, kept, spawner) = (Arc::clone(store), client.clone(), tasks.clone());
     let parts = Parts {
         me,
@@ -76,6 +80,7 @@ pub(super) fn start(context: &Context<'_>) -> Result<Option<Duties>, NodeError> 
         hub: hub.clone(),
         clock,
         entries: Arc::new(move || entries.validators()),
+        orders: Orders { read: Arc::new(move || desk.orders(clock.now().seconds())), changed: exits.changed() },
         changes: store.validators_changed(),
         keep: Arc::new(move |operators: Vec<OperatorId>| {
             let (client, peers) = (kept.clone(), operators.iter().filter_map(|id| kept.peer_of(*id)).collect());

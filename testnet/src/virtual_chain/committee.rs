@@ -16,6 +16,7 @@ use cluster_crypto::ethereum::Address;
 use cluster_crypto::polynomial::Polynomials;
 use cluster_crypto::{identity, ShareIndex, Threshold};
 use cluster_node::duties::engine::{Engine, Parts, Settings};
+use cluster_node::duties::exit::Orders;
 use cluster_node::duties::hub::{Delivery, Hub};
 use cluster_node::duties::mesh::{DutyMessage, Mesh};
 use cluster_node::duties::metrics::DutyMetrics;
@@ -224,6 +225,7 @@ impl VirtualCommittee {
             hub: hub.clone(),
             clock,
             entries: Arc::new(move || entries.validators()),
+            orders: Orders::none(),
             changes: store.validators_changed(),
             keep: Arc::new(|_| {}),
             recorder: Arc::clone(&operator.records) as _,
