@@ -103,9 +103,13 @@ impl Interchange {
             return Err(InterchangeError::TooLong { found: bytes.len(), limit: MAX_INTERCHANGE_BYTES });
         }
         let mut input = serde_json::Deserializer::from_slice(bytes);
-        let file: Self = serde_path_to_error::deserialize(&mut input).map_err(|error| InterchangeError::Field {
-            field: shorten(&error.path().to_string(), 120),
-            reason: shorten(&error.inner().to_string(), 200),
+        let file: Self = serde_path_to_error::deserialize(&mut input).map_err(|error| {
+            // A name may be the empty text.
+            let field = Some(error.path().to_string()).filter(|path| !path.is_empty());
+            InterchangeError::Field {
+                field: shorten(field.as_deref().unwrap_or("."), 120),
+                reason: shorten(&error.inner().to_string(), 200),
+            }
         })?;
         input.end().map_err(|error| InterchangeError::Field { field: ".".to_owned(), reason: error.to_string() })?;
         if file.metadata.interchange_format_version != FORMAT_VERSION {
