@@ -111,6 +111,21 @@ fn every_misbehaviour_of_up_to_f_operators_is_survived() {
 }
 
 #[test]
+fn what_some_decided_before_a_lying_leader_stands() {
+    for behaviour in [Behaviour::Lie, Behaviour::Equivocate, Behaviour::Everything] {
+        for (n, count) in [(4, 60), (7, 6)] {
+            for seed in seeds(count) {
+                let mut rng = ChaCha20Rng::seed_from_u64(seed);
+                let byzantine = some(n, &mut rng).into_iter().map(|id| (id, behaviour)).collect();
+                // Enough gets through for some to decide in a round, seldom for all.
+                let faults = Faults { byzantine, loss_permille: 350, heal_ms: 8_000, ..Faults::default() };
+                run(n, faults, seed);
+            }
+        }
+    }
+}
+
+#[test]
 fn loss_duplication_and_reordering_are_made_up_for() {
     for n in SIZES {
         for seed in seeds(if n == 4 { 20 } else { 3 }) {

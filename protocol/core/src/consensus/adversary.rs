@@ -5,7 +5,7 @@ use std::sync::Arc;
 use cluster_crypto::identity;
 use rand_core::RngCore;
 
-use super::{digest, Certificate, Digest, Justification, Message, Prepared, Proposal, Statement, Vote};
+use super::{digest, Certificate, Claim, Digest, Justification, Message, Prepared, Proposal, Statement, Vote};
 use crate::{
     committee::{Committee, OperatorId},
     duty::InstanceId,
@@ -148,19 +148,7 @@ impl Adversary {
                 }
                 _ => Message::RoundChange { vote: *vote, certificate: certificate.clone() },
             },
-            // Proposes freely although something was prepared, with a justification that is empty, replayed or padded.
-            Message::Propose(proposal) => {
-                let value: Arc<[u8]> = Arc::from(&b"\x01forced"[..]);
-                let vote = self.sign(proposal.vote.round, Statement::Propose(digest(&value)));
-                let mut justification = match below(rng, 2) {
-                    0 => Justification::default(),
-                    _ => self.replayed_justification().unwrap_or_default(),
-                };
-                if let Some(first) = justification.round_changes.first().copied().filter(|_| below(rng, 2) == 0) {
-                    justification.round_changes = vec![first; self.committee.threshold().t()];
-                }
-                Message::Propose(Proposal { vote, justification, value: Some(value) })
-            }
+            Message::Propose(proposal) => self.unjustified(proposal, rng),
             // Commits to what it likes.
             Message::Vote(vote) => {
                 let digest = self.some_digest(rng);
@@ -174,6 +162,31 @@ impl Adversary {
             other => other.clone(),
         };
         vec![(to, lie)]
+    }
+
+    /// Proposes freely, something valid or not, although something else was prepared: with a justification that is empty,
+    /// replayed, padded, right but for another value, or with a claim of its own making.
+    fn unjustified(&self, proposal: &Proposal, rng: &mut impl RngCore) -> Message {
+        let value: Arc<[u8]> = Arc::from(if below(rng, 2) == 0 { &b"\x01forged"[..] } else { &b"\x00forged"[..] });
+        let (round, digest) = (proposal.vote.round, digest(&value));
+        let mut justification = match below(rng, 5) {
+            0 => Justification::default(),
+            1 => self.replayed_justification().unwrap_or_default(),
+            _ => proposal.justification.clone(),
+        };
+        match (below(rng, 3), justification.round_changes.first().copied()) {
+            (0, Some(first)) => justification.round_changes = vec![first; self.committee.threshold().t()],
+            (1, Some(_)) => {
+                let claim = Claim { round: round.saturating_sub(1), digest };
+                justification.round_changes.retain(|vote| vote.from != self.me);
+                justification.round_changes.push(self.sign(round, Statement::RoundChange(Some(claim))));
+                let forged = self.forged(claim.round, rng);
+                justification.prepared = (below(rng, 2) == 0).then(|| Arc::new(Prepared { digest, ..forged }));
+            }
+            _ => {}
+        }
+        let vote = self.sign(round, Statement::Propose(digest));
+        Message::Propose(Proposal { vote, justification, value: Some(value) })
     }
 
     /// Its own signature as often as a quorum needs, or with everyone's name.

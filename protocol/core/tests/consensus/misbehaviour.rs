@@ -132,6 +132,15 @@ fn a_leader_that_ignores_what_was_prepared() {
     assert_eq!(bench.receive(1, without_proof), ["fault NotEnoughSupport"]);
     justification.prepared = Some(Arc::new(prepared));
     assert_eq!(bench.receive(1, bench.propose(1, 2, 'B', justification.clone())), ["fault NotEnoughSupport"]);
+    // A claim that only the leader's friend makes gets a value neither proposed nor past the judge.
+    justification.prepared = None;
+    let mut bench = in_round_2();
+    let unproven = bench.propose(1, 2, 'A', justification.clone());
+    assert_eq!(bench.receive(1, unproven), ["fault NotEnoughSupport"]);
+    justification.prepared = Some(Arc::new(bench.prepared(1, 'B', quorum)));
+    let of_another = bench.propose(1, 2, 'A', justification.clone());
+    assert_eq!(bench.receive(1, of_another), ["fault NotEnoughSupport"]);
+    justification.prepared = Some(Arc::new(bench.prepared(1, 'A', quorum)));
     let mut short = justification;
     short.round_changes.truncate(2);
     let mut bench = in_round_2();
