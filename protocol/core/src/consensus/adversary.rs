@@ -1,6 +1,6 @@
 //! What a misbehaving operator makes of the messages of an honest machine. For simulations only.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use cluster_crypto::identity;
 use rand_core::RngCore;
@@ -25,6 +25,8 @@ pub enum Behaviour {
     Withhold,
     /// Hides prepare quorums, invents some, forges certificates and justifications.
     Lie,
+    /// Votes with the others, but never takes note of a decision, and proposes something new whenever it leads.
+    Override,
     /// Sends a lot of everything.
     Flood,
     /// Any of the others, changing with every message.
@@ -33,8 +35,16 @@ pub enum Behaviour {
 
 impl Behaviour {
     /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::Silent, Self::Twins, Self::Equivocate, Self::Withhold, Self::Lie, Self::Flood, Self::Everything];
+    pub const ALL: [Self; 8] = [
+        Self::Silent,
+        Self::Twins,
+        Self::Equivocate,
+        Self::Withhold,
+        Self::Lie,
+        Self::Override,
+        Self::Flood,
+        Self::Everything,
+    ];
 }
 
 /// Messages that the adversary keeps to send them again.
@@ -48,6 +58,8 @@ pub(super) struct Adversary {
     me: OperatorId,
     key: identity::SecretKey,
     overheard: Vec<Message>,
+    /// What it proposed of its own, by round.
+    overrides: BTreeMap<u32, Digest>,
 }
 
 type Emissions = Vec<(Recipient, Message)>;
@@ -60,7 +72,7 @@ impl Adversary {
         me: OperatorId,
         key: identity::SecretKey,
     ) -> Self {
-        Self { behaviour, instance, committee, me, key, overheard: Vec::new() }
+        Self { behaviour, instance, committee, me, key, overheard: Vec::new(), overrides: BTreeMap::new() }
     }
 
     pub(super) fn is_twins(&self) -> bool {
@@ -80,7 +92,7 @@ impl Adversary {
     /// What is sent instead of an honest message.
     pub(super) fn tamper(&mut self, to: Recipient, message: &Message, rng: &mut impl RngCore) -> Emissions {
         let behaviour = match self.behaviour {
-            Behaviour::Everything => Behaviour::ALL[below(rng, 6) as usize],
+            Behaviour::Everything => Behaviour::ALL[below(rng, 7) as usize],
             behaviour => behaviour,
         };
         match behaviour {
@@ -89,6 +101,7 @@ impl Adversary {
             Behaviour::Equivocate => self.equivocate(to, message, rng),
             Behaviour::Withhold => withhold(to, message),
             Behaviour::Lie => self.lie(to, message, rng),
+            Behaviour::Override => self.override_all(to, message),
             Behaviour::Flood => self.flood(to, message, rng),
         }
     }
@@ -187,6 +200,36 @@ impl Adversary {
         }
         let vote = self.sign(round, Statement::Propose(digest));
         Message::Propose(Proposal { vote, justification, value: Some(value) })
+    }
+
+    /// Whether the operator pretends not to have got a message.
+    pub(super) fn ignores(&self, message: &Message) -> bool {
+        let decides = match message {
+            Message::Decided(_) => true,
+            Message::Vote(vote) => matches!(vote.statement, Statement::Commit(_)),
+            _ => false,
+        };
+        decides && self.behaviour == Behaviour::Override
+    }
+
+    /// In its rounds a new value with the right justification, and its own votes for that; elsewhere the honest message.
+    fn override_all(&mut self, to: Recipient, message: &Message) -> Emissions {
+        match message {
+            Message::Propose(proposal) => {
+                let round = proposal.vote.round;
+                let value: Arc<[u8]> = Arc::from(format!("\u{1}override {round}").into_bytes());
+                let digest = digest(&value);
+                self.overrides.insert(round, digest);
+                let vote = self.sign(round, Statement::Propose(digest));
+                let justification = proposal.justification.clone();
+                let proposal = Message::Propose(Proposal { vote, justification, value: Some(value) });
+                let votes = [Statement::Prepare(digest), Statement::Commit(digest)];
+                let votes = votes.map(|statement| (to, Message::Vote(self.sign(round, statement))));
+                [(to, proposal)].into_iter().chain(votes).collect()
+            }
+            Message::Vote(vote) if self.overrides.contains_key(&vote.round) => Vec::new(),
+            other => vec![(to, other.clone())],
+        }
     }
 
     /// Its own signature as often as a quorum needs, or with everyone's name.

@@ -345,6 +345,9 @@ impl Simulation {
         let Some(node) = self.nodes.get_mut(&to) else { return Ok(()) };
         if let Some(adversary) = &mut node.adversary {
             adversary.overhear(&message, &mut self.rng);
+            if adversary.ignores(&message) {
+                return Ok(());
+            }
         }
         for machine in &mut node.machines {
             if let Verdict::Fault(reason) = machine.on_message(now, from, message.clone()) {
