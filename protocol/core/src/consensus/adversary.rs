@@ -25,7 +25,7 @@ pub enum Behaviour {
     Withhold,
     /// Hides prepare quorums, invents some, forges certificates and justifications.
     Lie,
-    /// Votes with the others, but never takes note of a decision, and proposes something new whenever it leads.
+    /// Prepares with the others, but never takes note of a decision, and proposes something new whenever it leads.
     Override,
     /// Sends a lot of everything.
     Flood,
@@ -227,6 +227,8 @@ impl Adversary {
                 let votes = votes.map(|statement| (to, Message::Vote(self.sign(round, statement))));
                 [(to, proposal)].into_iter().chain(votes).collect()
             }
+            // A commit would let the others decide before its turn.
+            Message::Vote(Vote { statement: Statement::Commit(_), .. }) => Vec::new(),
             Message::Vote(vote) if self.overrides.contains_key(&vote.round) => Vec::new(),
             other => vec![(to, other.clone())],
         }
