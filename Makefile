@@ -43,7 +43,8 @@ soak: ## Thousands of simulated schedules, and the simulation tests over many se
 	for operators in 4 7 10 13; do \
 		./target/release/cluster-testnet simulate --operators $$operators --validators 2 --seeds 2000 || exit 1; \
 	done
-	SIMULATION_SEEDS=200 cargo test --release --locked -p cluster-core --features simulation --test ceremony --test byzantine
+	SIMULATION_SEEDS=200 cargo test --release --locked -p cluster-core --features simulation --test ceremony --test byzantine \
+		--test consensus_simulation
 
 clean: ## Remove what was built
 	cargo clean
