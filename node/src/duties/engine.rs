@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use cluster_core::beacon::{ChainSpec, Epoch, Root, Slot};
+use cluster_core::beacon::{ChainSpec, Epoch, Root, Slot, ValidatorIndex};
 use cluster_core::committee::OperatorId;
 use cluster_core::duty::SigningId;
 use cluster_core::machine::Time;
@@ -178,7 +178,7 @@ impl Engine {
     fn on_slot(self: &Arc<Self>, slot: Slot) {
         let epoch = self.spec.epoch_of(slot);
         let roster = self.roster();
-        if self.spec.epoch_of(Slot(slot.0.saturating_sub(1))) != epoch {
+        if slot == Slot(0) || self.spec.epoch_of(Slot(slot.0.saturating_sub(1))) != epoch {
             self.stale.notify_one();
             self.spawn(Arc::clone(self).keep_proposers_prepared());
             self.spawn(Arc::clone(self).look_for_doppelgangers(epoch));
@@ -218,10 +218,19 @@ impl Engine {
         }
     }
 
-    async fn refresh(&self) {
+    /// Learns the duties of this epoch, as long as it takes, and those of the next one, if they can be had.
+    async fn refresh(self: &Arc<Self>) {
         while let Err(error) = self.try_refresh().await {
             tracing::warn!(%error, "cannot learn the duties yet: {error}");
             self.parts.clock.sleep(RETRY).await;
+        }
+        if let Err(error) = self.look_ahead().await {
+            tracing::info!(%error, "cannot learn the duties of the next epoch yet: {error}");
+            let engine = Arc::clone(self);
+            self.spawn(async move {
+                engine.parts.clock.sleep(RETRY * 4).await;
+                engine.stale.notify_one();
+            });
         }
     }
 
@@ -244,11 +253,20 @@ impl Engine {
         self.parts.metrics.validators_foreign.set(gauge(self.doppelganger.foreign()));
         *self.roster.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(roster);
         let current = self.spec.epoch_of(now);
-        for epoch in [current, Epoch(current.0 + 1)] {
-            if !indices.is_empty() && self.schedule.needs(epoch, current, &indices) {
-                let duties = EpochDuties::fetch(beacon, epoch, current, indices.clone()).await?;
-                self.schedule.put(duties, current);
-            }
+        Ok(self.learn(current, current, indices).await?)
+    }
+
+    /// The next epoch's duties, so that proofs can be signed ahead. Nodes answer once the chain has begun.
+    async fn look_ahead(&self) -> Result<(), BeaconError> {
+        let Some(now) = self.spec.slot_at(self.now()) else { return Ok(()) };
+        let current = self.spec.epoch_of(now);
+        self.learn(Epoch(current.0 + 1), current, self.roster().active_indices()).await
+    }
+
+    async fn learn(&self, epoch: Epoch, current: Epoch, indices: Vec<ValidatorIndex>) -> Result<(), BeaconError> {
+        if !indices.is_empty() && self.schedule.needs(epoch, current, &indices) {
+            let duties = EpochDuties::fetch(self.parts.beacon.as_ref(), epoch, current, indices).await?;
+            self.schedule.put(duties, current);
         }
         Ok(())
     }
