@@ -24,7 +24,7 @@ const LINE_LIMIT: usize = 1024 * 1024;
 /// What was signed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignedEntry {
-    /// The kind of message, by [`SigningKind::name`].
+    /// The kind of message, by [`cluster_core::duty::SigningKind::name`].
     pub kind: String,
     /// What slashing depends on; absent for kinds that cannot be slashable.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -67,7 +67,7 @@ pub enum AgreeError {
         /// The slot at this time.
         now: Slot,
     },
-    /// [`Hub::set_slots`] and [`Hub::add_committee`] come first.
+    /// [`super::Hub::set_slots`] and [`super::Hub::add_committee`] come first.
     #[error("{what} is not known yet")]
     NotReady {
         /// What is missing.
