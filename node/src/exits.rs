@@ -1,7 +1,8 @@
-//! Orders of owners to let validators leave: taken in over `POST /exit`, kept until their deadline.
+//! Orders of owners to let validators leave: taken in over `POST /exit` or from another operator, kept until their deadline.
 //!
 //! Taking an order in signs nothing. The duties read [`ExitDesk::orders`] and ask the signer, which checks the order again.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
 
 use axum::body::Bytes;
@@ -10,6 +11,7 @@ use axum::http::{header, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::Router;
+use cluster_core::committee::OperatorId;
 use cluster_core::encoding::{decode, encode};
 use cluster_core::exit::{ExitError, SignedExitRequest, MAX_EXIT_REQUEST_BYTES};
 use serde_json::json;
@@ -110,6 +112,17 @@ impl ExitDesk {
             }
         }
         Ok(orders)
+    }
+
+    /// The operators that an order concerns: the committees of its validators.
+    pub fn operators(&self, order: &SignedExitRequest) -> Result<Vec<OperatorId>, StoreError> {
+        let store = self.store()?;
+        let mut operators = BTreeSet::new();
+        for pubkey in &order.request.pubkeys {
+            let entry = store.validator(&pubkey.to_bytes())?;
+            operators.extend(entry.iter().flat_map(|entry| &entry.committee).map(|(id, _)| *id));
+        }
+        Ok(operators.into_iter().collect())
     }
 
     fn store(&self) -> Result<Arc<Store>, StoreError> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use cluster_core::ceremony::CeremonyId;
 use cluster_core::committee::OperatorId;
+use cluster_core::exit::SignedExitRequest;
 use cluster_core::request::SignedRequest;
 use cluster_net::codec::Bytes;
 use cluster_net::gate::Member;
@@ -19,9 +20,11 @@ use crate::driver::results::{self, StoredResult};
 use crate::driver::{AdmissionError, Ceremonies, Lateness, OfferError};
 use crate::duties::hub::{Delivery, Hub};
 use crate::duties::mesh::DutyMessage;
+use crate::exits::{ExitDesk, OrderError};
 use crate::metrics::{Metrics, OutcomeLabel};
 use crate::network::{Client, Event, EventStream, Peer, Responder, Verdict};
 use crate::operator::remember;
+use crate::service_client::now_ms;
 use crate::store::{Store, StoreError};
 
 /// Blocking answers at a time: each checks a signature or reads the disk.
@@ -40,6 +43,7 @@ pub(super) struct Answers {
     tasks: TaskTracker,
     blocking: Arc<Semaphore>,
     hub: Option<Hub>,
+    desk: Option<ExitDesk>,
 }
 
 impl Answers {
@@ -53,12 +57,17 @@ impl Answers {
         tasks: TaskTracker,
     ) -> Self {
         let blocking = Arc::new(Semaphore::new(BLOCKING));
-        Self { me, ceremonies, client, store, metrics, stop, tasks, blocking, hub: None }
+        Self { me, ceremonies, client, store, metrics, stop, tasks, blocking, hub: None, desk: None }
     }
 
     /// Hands messages of duties to `hub`; without one they are refused.
     pub(super) fn with_hub(self, hub: Option<Hub>) -> Self {
         Self { hub, ..self }
+    }
+
+    /// Takes orders to exit that other operators pass on.
+    pub(super) fn with_desk(self, desk: ExitDesk) -> Self {
+        Self { desk: Some(desk), ..self }
     }
 
     pub(super) async fn run(self, mut events: EventStream) {
@@ -95,8 +104,10 @@ impl Answers {
                     Delivery::Refused(reason) => consensus::Response::refused(reason),
                 });
             }
-            Event::Signing { from, request, responder } => {
-                let signing::Request::Deliver { id, message } = request;
+            Event::Signing { from, request: signing::Request::Order(order), responder } => {
+                self.order(&from, order, responder);
+            }
+            Event::Signing { from, request: signing::Request::Deliver { id, message }, responder } => {
                 responder.respond(match self.deliver(&from, DutyMessage::Signing(id, message)) {
                     Delivery::Accepted => signing::Response::Accepted,
                     Delivery::Busy => signing::Response::Busy,
@@ -115,6 +126,25 @@ impl Answers {
             (None, _) => Delivery::Refused("this operator performs no duties"),
             (Some(_), _) => Delivery::Refused("only operators take part in duties"),
         }
+    }
+
+    /// An owner's order, by way of another operator.
+    fn order(&self, from: &Peer, order: SignedExitRequest, responder: Responder<signing::Response>) {
+        let (Some(desk), Member::Operator(_)) = (self.desk.clone(), &from.member) else {
+            return responder.respond(signing::Response::refused("this operator takes no orders from there"));
+        };
+        let Some(permit) = self.permit() else { return responder.respond(signing::Response::Busy) };
+        self.blocking(permit, move || {
+            responder.respond(match desk.take(&order, now_ms() / 1_000) {
+                Ok(()) => signing::Response::Accepted,
+                Err(OrderError::Full) => signing::Response::Busy,
+                Err(OrderError::Store(error)) => {
+                    report(&error);
+                    signing::Response::Busy
+                }
+                Err(error) => signing::Response::refused(error.to_string()),
+            });
+        });
     }
 
     fn dkg(&self, from: &Peer, request: dkg::Request, responder: Responder<dkg::Response>) {

@@ -48,6 +48,9 @@ pub mod limits {
     /// Bytes of a dkg response: at most [`OPEN_CEREMONIES`] signed requests of about 300 bytes each.
     pub const DKG_RESPONSE_BYTES: usize = 64 * 1024;
 
+    /// Validators in one order to exit, as many as one request may make.
+    pub const EXIT_VALIDATORS: usize = 1_000;
+
     /// Signed requests in one answer to `Open`; the asker asks again for the rest.
     pub const OPEN_CEREMONIES: usize = 64;
 

@@ -5,7 +5,7 @@
 //! One stream, one [`Request`], one [`Response`]; frames as in [`crate::codec`], at most
 //! [`limits::SIGNING_REQUEST_BYTES`] and [`limits::DUTY_RESPONSE_BYTES`]. A request hands over one encoded
 //! `cluster_core::signing::Message` of one exchange: the partials of all validators of a committee at once, or the
-//! question for those that are missing.
+//! question for those that are missing. Or it passes on an owner's order to exit, which is signed by the owner.
 //!
 //! `Accepted` says that the message was taken over by the receiver's memory, not that it was right. `Busy` asks to
 //! repeat it, `Refused` not to. Requests are idempotent: a request that timed out may have been handled, and is
@@ -17,6 +17,7 @@
 //! | the sender is a registered operator | [`crate::gate`] and `node/src/network` |
 //! | the sender is in the committee, the slot is near | `node/src/duties/hub.rs` |
 //! | the message: encoding, counts, partials | `cluster_core::signing::Machine`, pairings on blocking threads |
+//! | an order: its owner's signature, the validators | `node/src/exits.rs` |
 //!
 //! A frame that breaks the contract fails its stream. Nothing in this protocol closes the connection. A partial is of
 //! the authenticated peer; nothing in the message says whose it is.
@@ -25,6 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cluster_core::duty::SigningId;
+use cluster_core::exit::SignedExitRequest;
 use libp2p::request_response;
 use serde::{Deserialize, Serialize};
 
@@ -67,6 +69,9 @@ pub enum Request {
         /// The encoded `cluster_core::signing::Message`.
         message: Bytes,
     },
+    /// An owner's order to let validators leave, passed on by an operator that took it in. What it says is checked by the
+    /// receiver; at most [`limits::EXIT_VALIDATORS`] validators.
+    Order(SignedExitRequest),
 }
 
 /// What an operator answers.
@@ -85,7 +90,12 @@ pub enum Response {
 
 impl Wire for Request {
     fn check(&self) -> Result<(), Excess> {
-        Ok(())
+        match self {
+            Self::Deliver { .. } => Ok(()),
+            Self::Order(order) => {
+                at_most("the list of validators", order.request.pubkeys.len(), limits::EXIT_VALIDATORS)
+            }
+        }
     }
 }
 
