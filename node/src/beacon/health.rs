@@ -197,7 +197,7 @@ mod tests {
             ("catches up optimistically", syncing(9, 91, true, true, false), Some(100), NodeState::Syncing),
         ];
         for (what, said, best, expected) in steps {
-            let (state, reason) = judge(&said, best);
+            let (state, reason) = judge(&said, best.map(Slot));
             assert_eq!(state, expected, "{what}");
             assert_eq!(reason.is_none(), state == NodeState::Ready, "{what}: {reason:?}");
         }
