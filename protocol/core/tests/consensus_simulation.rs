@@ -272,7 +272,10 @@ fn everything(n: usize, seed: u64) -> Faults {
     let first = draw(n as u32);
     let liars = draw((n as u32 - 1) / 3 + 1);
     let byzantine = (0..liars).map(|at| (operator(1 + (first + at) % n as u32), behaviour)).collect();
-    let crashes = (0..n).map(|_| (operator(1 + draw(n as u32)), u64::from(draw(30)), u64::from(draw(4_000)))).collect();
+    // Values that the journal does not keep are lost when all who hold one are killed (spec, "Termination").
+    let large = draw(4) == 0;
+    let killed = if large { 1 } else { n as u32 };
+    let crashes = (0..n).map(|_| (operator(1 + draw(killed)), u64::from(draw(30)), u64::from(draw(4_000)))).collect();
     let one_way = (0..2).map(|_| (operator(1 + draw(n as u32)), operator(1 + draw(n as u32)))).collect();
     let side = (1..=n as u32).map(operator).filter(|_| draw(2) == 0).collect();
     let from_ms = u64::from(draw(3_000));
@@ -288,7 +291,7 @@ fn everything(n: usize, seed: u64) -> Faults {
         input_ms: (1..=n as u32).map(|index| (operator(index), u64::from(draw(1_500)))).collect(),
         judge_ms: u64::from(draw(200)),
         byzantine,
-        value_bytes: if draw(4) == 0 { 300_000 } else { 128 },
+        value_bytes: if large { 300_000 } else { 128 },
         ..Faults::default()
     }
 }
