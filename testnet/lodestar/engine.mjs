@@ -8,10 +8,6 @@ import { fromHex, toHex } from "@lodestar/utils";
 const beaconNode = import.meta.resolve("@lodestar/beacon-node");
 const { ExecutionEngineMockBackend } = await import(new URL("execution/engine/mock.js", beaconNode));
 
-// Payloads under construction by their parent's hash, the newest last: what a builder double offers too.
-export const preparedPayloads = new Map();
-const PREPARED_LIMIT = 16;
-
 // `depositsFile` (a deposit_data.json) is read whenever it is there; its deposits go into payloads as EIP-6110 requests until
 // a block has them. Returns the function to call with each new block.
 export function completeEngine({ blobs, depositsFile }, log) {
@@ -34,9 +30,6 @@ export function completeEngine({ blobs, depositsFile }, log) {
         `0x00${Buffer.from(ssz.electra.DepositRequests.serialize(requests)).toString("hex")}`,
       ];
     }
-    preparedPayloads.delete(forkChoice.headBlockHash);
-    preparedPayloads.set(forkChoice.headBlockHash, payload);
-    if (preparedPayloads.size > PREPARED_LIMIT) preparedPayloads.delete(preparedPayloads.keys().next().value);
     return answer;
   };
   return deposits;

@@ -228,7 +228,10 @@ impl Pool {
                 () = tokio::time::sleep_until(hedge_at), if next.is_some() => {}
                 _ = changes.changed() => {}
                 () = tokio::time::sleep_until(deadline) => {
-                    asked.iter().for_each(|slow| self.nodes[*slow].strike());
+                    for slow in &asked {
+                        self.nodes[*slow].strike();
+                        self.nodes[*slow].count_error(endpoint.name);
+                    }
                     errors.extend(asked.iter().map(|at| (*at, self.too_slow(*at, endpoint, patience))));
                     return Err(if errors.is_empty() { self.none_usable(endpoint) } else { failed(endpoint, errors) });
                 }
@@ -330,11 +333,14 @@ pub(super) fn failed(endpoint: &'static Endpoint, mut errors: BTreeMap<usize, Be
 mod tests {
     use super::{order, NodeState, Purpose};
 
+    /// What is shown, what for, states and failures of the nodes, who is asked in which order.
+    type Step = (&'static str, Purpose, &'static [(NodeState, usize)], &'static [usize]);
+
     #[test]
     fn nodes_are_ranked_by_state_then_failures_then_configuration() {
         use NodeState::{Behind, ExecutionOffline, Optimistic, OtherChain, Ready, Syncing, Unreachable};
         use Purpose::{Plan, Sign, Tell};
-        let steps: [(&str, Purpose, &[(NodeState, usize)], &[usize]); 9] = [
+        let steps: [Step; 9] = [
             ("as configured", Sign, &[(Ready, 0), (Ready, 0)], &[0, 1]),
             ("failures count", Sign, &[(Ready, 2), (Ready, 0), (Ready, 1)], &[1, 2, 0]),
             ("state before failures", Sign, &[(Behind, 0), (Ready, 4)], &[1, 0]),
