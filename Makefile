@@ -38,13 +38,14 @@ bench: ## criterion benches and the table of ratios of docs/benchmarks.md
 fuzz: ## Every fuzz target for a minute each (needs cargo-fuzz)
 	@bash fuzz/run.sh
 
-soak: ## Thousands of simulated schedules, and the simulation tests over many seeds
+soak: setup ## Thousands of simulated schedules, simulation tests over many seeds, and an hour of duties on a real beacon chain
 	cargo build --release --locked -p cluster-testnet -p cluster-node
 	for operators in 4 7 10 13; do \
 		./target/release/cluster-testnet simulate --operators $$operators --validators 2 --seeds 2000 || exit 1; \
 	done
 	SIMULATION_SEEDS=200 cargo test --release --locked -p cluster-core --features simulation --test ceremony --test byzantine \
 		--test consensus_simulation
+	bash testnet/soak.sh
 
 clean: ## Remove what was built
 	cargo clean

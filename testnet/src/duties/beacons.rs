@@ -9,7 +9,7 @@ use super::options::Options;
 use crate::lodestar::{self, Lodestar, LodestarError};
 
 /// Seconds from the start of the first beacon node to genesis: for the nodes and the operators to start in, on a busy machine.
-const LEAD_S: u64 = 20;
+const LEAD_S: u64 = 25;
 /// The same for each further node.
 const MORE_S: u64 = 8;
 

@@ -1,15 +1,24 @@
-//! The validators' keys: made by the operators in a ceremony, which leaves each with its shares.
+//! The validators' keys: made by the operators in a ceremony, or well-known ones that are split. Either way every operator
+//! has its shares in its database afterwards, and no file has a key.
 
 use std::path::Path;
 
+use cluster_core::committee::{Committee, CommitteeError};
 use cluster_core::network::Network;
+use cluster_crypto::bls::{BlsError, SecretKey};
 use cluster_crypto::ethereum::Address;
+use cluster_node::split::{split, SplitError, Terms};
+use cluster_node::store::{Store, StoreError, DEFAULT_GAS_LIMIT};
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
 use serde::Deserialize;
 
 use super::observer::Watched;
 use super::options::Options;
+use super::setup::Files;
 use crate::demo::{Demo, DemoError, Options as DemoOptions};
-use crate::lodestar::GenesisValidator;
+use crate::lodestar::{interop_key, GenesisValidator};
+use crate::world::World;
 
 /// Why there are no keys.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +32,21 @@ pub enum KeysError {
     /// What it left.
     #[error("the deposit data of the ceremony cannot be read: {0}")]
     Deposits(String),
+    /// A well-known key.
+    #[error("a well-known key cannot be made: {0}")]
+    Interop(#[from] BlsError),
+    /// The committee.
+    #[error("the committee is refused: {0}")]
+    Committee(#[from] CommitteeError),
+    /// The registry.
+    #[error("the registry is refused: {0}")]
+    Registry(#[from] cluster_core::registry::RegistryError),
+    /// The split.
+    #[error("the keys cannot be split: {0}")]
+    Split(#[from] SplitError),
+    /// A database.
+    #[error("an operator's shares cannot be stored: {0}")]
+    Store(#[from] StoreError),
 }
 
 /// A validator of the chain.
@@ -40,8 +64,48 @@ struct Deposit {
     withdrawal_credentials: String,
 }
 
+/// Makes the keys in the way that the options say. Takes seconds of one core, and no longer than the ceremony has patience.
+pub async fn make(options: &Options, dir: &Path) -> Result<Vec<Key>, KeysError> {
+    if !options.split {
+        return by_ceremony(options, &dir.join("network")).await;
+    }
+    let (options, dir) = (options.clone(), dir.to_owned());
+    // A panic inside was reported by its hook.
+    tokio::task::spawn_blocking(move || by_split(&options, &dir)).await.unwrap_or(Err(KeysError::NotReady))
+}
+
+/// Splits the first well-known keys, and imports every operator's shares.
+fn by_split(options: &Options, dir: &Path) -> Result<Vec<Key>, KeysError> {
+    let world = World::generate(options.network, options.operators, options.seed);
+    let keys: Vec<SecretKey> = (0..u64::from(options.validators)).map(interop_key).collect::<Result<_, BlsError>>()?;
+    let members = world.operators.iter().map(|(id, key)| (*id, key.public_key())).collect();
+    let vault = options.network.lido_withdrawal_vault();
+    let terms = Terms {
+        network: options.network,
+        owner: Some(world.owner.address()),
+        withdrawal_address: Some(vault),
+        fee_recipient: options.network.lido_el_rewards_vault(),
+        gas_limit: DEFAULT_GAS_LIMIT,
+    };
+    let mut rng = ChaCha20Rng::seed_from_u64(options.seed);
+    let files = split(&keys, terms, &Committee::new(members)?, &mut rng)?;
+    let registry = world.registry()?;
+    for file in files {
+        let operator = file.operator_id;
+        let Some(identity) = world.operators.get(&operator) else { continue };
+        let imported = file.open(operator, identity, options.network, &registry, &mut rng)?;
+        let store = Store::open(&Files::of(dir, operator).data_dir, identity)?;
+        store.import_shares(&imported.shares, &imported.entries)?;
+    }
+    let deposit = |key: &SecretKey| Deposit {
+        pubkey: key.public_key().to_string(),
+        withdrawal_credentials: format!("0x01{}{}", "0".repeat(22), hex::encode(vault.0)),
+    };
+    Ok(keys.iter().map(|secret| key(deposit(secret), options.network, world.owner.address())).collect())
+}
+
 /// Runs the ceremony in `dir` and ends its network.
-pub async fn by_ceremony(options: &Options, dir: &Path) -> Result<Vec<Key>, KeysError> {
+async fn by_ceremony(options: &Options, dir: &Path) -> Result<Vec<Key>, KeysError> {
     let demo = DemoOptions {
         transport: options.transport,
         ..DemoOptions::new(options.network, options.operators, options.validators, options.seed)

@@ -12,9 +12,11 @@ use cluster_node::network::{Link, LinkFaults, Transport};
 use cluster_node::operator::{self, Loaded, NodeError, RunningOperator};
 use tokio::io::AsyncReadExt;
 
+use super::byzantine::Wraps;
+use super::results::RecordLog;
 use super::setup::{Files, Setup, SetupError};
-use super::signed::LineLog;
-use super::stats::StatsLine;
+use super::signed::{LineLog, LoggedSigner};
+use super::stats::{self, StatsLine};
 use crate::report::{cpu_ms, max_rss_bytes};
 use crate::world::World;
 
@@ -58,7 +60,7 @@ pub async fn run(world_file: &Path, id: OperatorId) -> Result<(), OperatorProces
     let stats = LineLog::open(&files.stats).map_err(failed)?;
     let registry = Arc::new(world.registry()?);
     let loaded = Loaded { identity, network: setup.network, registry, reloadable: None };
-    let hooks = Hooks { faults: Some(faults(&setup, &world)), transport: setup.transport(), ..Hooks::default() };
+    let hooks = hooks(&setup, &world, id, &loaded, &files).map_err(failed)?;
     let operator = operator::start_with(config(&setup, &world, id, &files), loaded, hooks).await?;
     let ended = ended();
     tokio::pin!(ended);
@@ -74,7 +76,26 @@ pub async fn run(world_file: &Path, id: OperatorId) -> Result<(), OperatorProces
     Ok(())
 }
 
-fn config(setup: &Setup, _world: &World, _id: OperatorId, files: &Files) -> OperatorConfig {
+/// Its faults, its misbehaviour, and who writes down what it does.
+fn hooks(setup: &Setup, world: &World, id: OperatorId, loaded: &Loaded, files: &Files) -> std::io::Result<Hooks> {
+    let wraps = Wraps::new(setup.behaviours(id), id, loaded.identity.clone(), world.ids(), setup.seed);
+    let (beacon, mesh, signer) = (wraps.clone(), wraps.clone(), wraps);
+    let signed = Arc::new(LineLog::open(&files.signed)?);
+    Ok(Hooks {
+        faults: Some(faults(setup, world)),
+        transport: setup.transport(),
+        wrap_beacon: Some(Arc::new(move |inner| beacon.beacon(inner))),
+        wrap_mesh: Some(Arc::new(move |inner| mesh.mesh(inner))),
+        // Logged is what the shares have signed, whatever a liar makes of it.
+        wrap_signer: Some(Arc::new(move |inner| {
+            signer.signer(Arc::new(LoggedSigner::new(inner, Arc::clone(&signed))))
+        })),
+        recorder: Some(Arc::new(RecordLog(LineLog::open(&files.records)?))),
+        ..Hooks::default()
+    })
+}
+
+fn config(setup: &Setup, world: &World, id: OperatorId, files: &Files) -> OperatorConfig {
     let mut config = OperatorConfig { data_dir: files.data_dir.clone(), ..OperatorConfig::default() };
     let listen = match setup.transport() {
         Transport::Tcp => "/ip4/127.0.0.1/tcp/0",
@@ -83,6 +104,10 @@ fn config(setup: &Setup, _world: &World, _id: OperatorId, files: &Files) -> Oper
     config.mesh.listen = vec![listen.to_owned()];
     config.mesh.bootstrap.clone_from(&setup.bootstrap);
     config.http.listen = String::new();
+    let position = world.operators.keys().position(|other| *other == id).unwrap_or(0);
+    config.beacon.urls = setup.urls_of(position);
+    // Nobody else has these keys, and a run has no epochs to wait in.
+    config.duties.doppelganger_epochs = 0;
     config
 }
 
@@ -116,6 +141,7 @@ fn stats_line(operator: &RunningOperator, world: &World, id: OperatorId) -> Stat
             .into_iter()
             .map(|(protocol, count)| (protocol.to_owned(), count.bytes_sent))
             .collect(),
+        faults: stats::faults(&operator.metrics().text()),
         operators_connected: world.operators.keys().filter(|other| **other != id).filter(is_connected).count(),
     }
 }

@@ -127,8 +127,8 @@ pub struct OperatorFigures {
     pub missed: BTreeMap<String, u64>,
     /// Duties that its records say were submitted, by kind.
     pub submitted: BTreeMap<String, u64>,
-    /// Operators whose partial signatures it found wrong, and how often.
-    pub named_bad: BTreeMap<u32, u64>,
+    /// What it counted against others: by operator, faults and how often each.
+    pub blamed: BTreeMap<u32, BTreeMap<String, u64>>,
     /// Processes that were started for it.
     pub starts: u64,
 }
@@ -145,7 +145,7 @@ impl OperatorFigures {
             bytes_by_protocol: BTreeMap::new(),
             missed: BTreeMap::new(),
             submitted: BTreeMap::new(),
-            named_bad: BTreeMap::new(),
+            blamed: BTreeMap::new(),
             starts: 0,
         }
     }

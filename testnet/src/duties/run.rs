@@ -107,8 +107,9 @@ impl<'a> Run<'a> {
         let options = &plan.options;
         let dir = prepare(&options.out)?;
         let world = World::generate(options.network, options.operators, options.seed);
-        progress.line(&format!("{} operators make keys of {} validators", options.operators, options.validators));
-        let keys = keys::by_ceremony(options, &dir.join("network")).await?;
+        let how = if options.split { "get shares of the well-known" } else { "make the" };
+        progress.line(&format!("{} operators {how} keys of {} validators", options.operators, options.validators));
+        let keys = keys::make(options, &dir).await?;
         progress.line("starting the beacon chain");
         let beacons = Beacons::start(options, &dir.join("beacon"), &keys).await?;
         let watched = keys.iter().map(|key| key.watched.clone()).collect();

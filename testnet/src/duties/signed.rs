@@ -128,13 +128,13 @@ pub fn check_log(path: &Path, operator: OperatorId, checker: &mut Checker) -> st
 /// A signer that logs what it signs.
 pub struct LoggedSigner {
     inner: Arc<dyn Signer>,
-    log: LineLog,
+    log: Arc<LineLog>,
 }
 
 impl LoggedSigner {
     /// Around another signer.
     #[must_use]
-    pub fn new(inner: Arc<dyn Signer>, log: LineLog) -> Self {
+    pub fn new(inner: Arc<dyn Signer>, log: Arc<LineLog>) -> Self {
         Self { inner, log }
     }
 }

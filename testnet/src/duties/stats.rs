@@ -23,6 +23,32 @@ pub struct StatsLine {
     pub bytes_sent: BTreeMap<String, u64>,
     /// Operators that it is connected to.
     pub operators_connected: usize,
+    /// What it counted against others.
+    #[serde(default)]
+    pub faults: Vec<FaultCount>,
+}
+
+/// How often an operator committed a fault, by its own or another's count.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FaultCount {
+    /// Who.
+    pub operator: u32,
+    /// What.
+    pub reason: String,
+    /// How often.
+    pub count: u64,
+}
+
+/// The faults of peers among an operator's metrics, in the text format of Prometheus.
+#[must_use]
+pub fn faults(metrics: &str) -> Vec<FaultCount> {
+    let parse = |line: &str| {
+        let (labels, count) = line.split_once("peer_faults_total{")?.1.rsplit_once("} ")?;
+        let (operator, reason) = labels.strip_prefix("operator_id=\"")?.split_once("\",reason=\"")?;
+        let reason = reason.strip_suffix('"')?.to_owned();
+        Some(FaultCount { operator: operator.parse().ok()?, reason, count: count.parse().ok()? })
+    };
+    metrics.lines().filter_map(parse).collect()
 }
 
 /// The last line of the newest process, if there is one.
@@ -46,6 +72,9 @@ pub fn sum(path: &Path, figures: &mut OperatorFigures) -> std::io::Result<()> {
         figures.starts += 1;
         figures.cpu_ms += life.cpu_ms;
         figures.rss_bytes = figures.rss_bytes.max(life.rss_bytes);
+        for fault in life.faults {
+            *figures.blamed.entry(fault.operator).or_default().entry(fault.reason).or_default() += fault.count;
+        }
         for (protocol, bytes) in life.bytes_sent {
             figures.bytes_sent += bytes;
             *figures.bytes_by_protocol.entry(protocol).or_default() += bytes;
@@ -62,6 +91,15 @@ mod tests {
 
     use super::*;
     use crate::duties::signed::LineLog;
+
+    #[test]
+    fn faults_are_found_among_metrics() {
+        let metrics = cluster_node::metrics::Metrics::new();
+        let label = cluster_node::metrics::FaultLabel { operator_id: 102, reason: "a \"vote\" is wrong".to_owned() };
+        metrics.peer_faults.get_or_create(&label).inc_by(3);
+        let found = faults(&metrics.text());
+        assert_eq!((found.len(), found[0].operator, found[0].count), (1, 102, 3), "{}", metrics.text());
+    }
 
     #[test]
     fn the_lives_of_an_operator_add_up() {

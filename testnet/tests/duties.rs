@@ -1,0 +1,128 @@
+//! Duties on a real beacon node, through the command line: every operator is a process of its own.
+//!
+//! Each run takes two minutes of real slots, one run at a time: two at once would be late on a small machine.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+
+use cluster_testnet::duties::report::{EpochFigures, Report};
+
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+/// What participation and blocks must reach where a quorum is alive.
+const MARK: f64 = 0.99;
+
+/// Runs `cluster-testnet duties` to its end, which must be a success, and checks what every run must satisfy.
+fn duties(flags: &str) -> Report {
+    let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    // Not deleted when a test fails: the logs in it say why.
+    let dir = tempfile::Builder::new().prefix("cluster-duties-").tempdir().unwrap().keep();
+    eprintln!("report and logs: {}", dir.display());
+    let status = Command::new(env!("CARGO_BIN_EXE_cluster-testnet"))
+        .args(["duties", "--beacon", "lodestar", "--out"])
+        .arg(&dir)
+        .args(flags.split_whitespace())
+        .status()
+        .unwrap();
+    let report = read(&dir);
+    assert_eq!((report.slashable, report.wrong_fee_recipient), (0, 0), "{:?}", report.offences());
+    let checked = report.checked;
+    assert!(checked.share_attestations > 0 && checked.share_blocks > 0, "operators' logs are empty: {checked:?}");
+    assert!(checked.attestations > 0 && checked.blocks > 0, "beacon nodes showed no messages: {checked:?}");
+    assert_eq!(status.code(), Some(0), "cluster-testnet duties {flags}; see {}", dir.display());
+    for figures in after_the_first(&report) {
+        assert!(figures.target >= MARK, "{figures:?}; see {}", dir.display());
+        assert!(figures.blocks as f64 >= MARK * figures.slots as f64, "{figures:?}; see {}", dir.display());
+    }
+    std::fs::remove_dir_all(&dir).unwrap();
+    report
+}
+
+fn read(dir: &Path) -> Report {
+    let path = dir.join("report.json");
+    let text = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; there are logs in it", path.display()));
+    serde_json::from_slice(&text).unwrap()
+}
+
+/// The epochs in which everybody is there from the beginning.
+fn after_the_first(report: &Report) -> Vec<&EpochFigures> {
+    report.epochs.iter().filter(|figures| figures.epoch > 0).collect()
+}
+
+/// How often other operators counted a fault of `operator`.
+fn blamed(report: &Report, operator: u32, reason: &str) -> u64 {
+    let others = report.operators.iter().filter(|other| other.id.0 != operator);
+    let counts = others.filter_map(|other| other.blamed.get(&operator));
+    counts.flatten().filter(|(counted, _)| counted.contains(reason)).map(|(_, count)| count).sum()
+}
+
+#[test]
+fn a_committee_performs_every_duty_from_electra_into_fulu() {
+    let report = duties("--validators 32 --operators 4 --epochs 4 --fork transition --seed 31");
+    assert_eq!(report.epochs.len(), 4);
+    for figures in after_the_first(&report) {
+        assert_eq!((figures.source, figures.target), (1.0, 1.0), "{figures:?}");
+        assert_eq!((figures.blocks, figures.slots), (8, 8), "{figures:?}");
+        assert!(figures.sync >= MARK, "{figures:?}");
+    }
+    assert!(report.finalized_epoch >= 2, "epoch {} is final", report.finalized_epoch);
+    for kind in ["attestation", "block", "sync_message", "aggregate_and_proof", "contribution_and_proof"] {
+        assert!(report.submission_ms.get(kind).is_some_and(|values| values.count > 0), "{kind}: {report:?}");
+    }
+    for operator in &report.operators {
+        assert!(operator.cpu_ms > 0 && operator.rss_bytes > 1 << 20 && operator.bytes_sent > 10_000, "{operator:?}");
+        assert_eq!(operator.starts, 1, "{operator:?}");
+        assert!(operator.blamed.is_empty(), "{operator:?}");
+    }
+}
+
+#[test]
+fn a_committee_goes_on_without_one_of_its_operators() {
+    let report = duties("--validators 32 --operators 4 --epochs 3 --stop 3@1 --split --seed 32");
+    assert_eq!(report.keys, "split");
+    assert!(report.events.iter().any(|event| event.slot == 8 && event.what == "operator 103 is stopped"), "{report:?}");
+}
+
+#[test]
+fn a_committee_survives_a_liar_and_names_it() {
+    let report = duties(
+        "--validators 32 --operators 4 --epochs 3 --fork fulu --transport tcp --seed 33 --byzantine 2:wrong-partials \
+         --byzantine 2:equivocating-votes --byzantine 2:other-fee-recipient --byzantine 2:slashable-attestation",
+    );
+    assert!(blamed(&report, 102, "a partial signature is wrong") > 0, "{:?}", report.operators);
+    assert!(blamed(&report, 102, "two different messages") > 0, "{:?}", report.operators);
+    for honest in [101, 103, 104] {
+        let by_honest = report.operators.iter().filter(|operator| operator.id.0 != 102);
+        assert!(by_honest.clone().all(|operator| !operator.blamed.contains_key(&honest)), "{:?}", report.operators);
+    }
+}
+
+#[test]
+fn operators_that_are_killed_in_turn_come_back() {
+    let report = duties("--validators 32 --operators 4 --epochs 3 --rolling-restart --seed 34");
+    assert!(report.operators.iter().all(|operator| operator.starts == 2), "{:?}", report.operators);
+}
+
+#[test]
+fn one_of_two_beacon_nodes_may_die() {
+    let report = duties("--validators 32 --operators 4 --epochs 2 --second-beacon --kill-beacon 1 --seed 35");
+    assert!(report.events.iter().any(|event| event.what == "the first beacon node is killed"), "{report:?}");
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_before_anything_starts() {
+    let run = |flags: &str| {
+        let program = env!("CARGO_BIN_EXE_cluster-testnet");
+        let output = Command::new(program).arg("duties").args(flags.split_whitespace()).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, said) = run("--stop 9@1");
+    assert!(code == Some(2) && said.contains("--stop: there is no operator 9"), "{code:?} {said}");
+    let (code, said) = run("--byzantine 2:lazy");
+    assert!(
+        code == Some(2) && said.contains("`lazy` is not one of wrong-partials, equivocating-votes"),
+        "{code:?} {said}"
+    );
+}
