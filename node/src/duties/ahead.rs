@@ -3,9 +3,7 @@
 
 use std::sync::Arc;
 
-use cluster_core::beacon::{
-    is_aggregator, is_sync_aggregator, Epoch, Signed as SignedObject, Slot, ValidatorRegistration,
-};
+use cluster_core::beacon::{is_aggregator, Epoch, Signed as SignedObject, Slot, ValidatorRegistration};
 use cluster_core::duty::{SigningId, SigningKind};
 use cluster_core::signing::Item;
 
@@ -136,6 +134,21 @@ impl Engine {
         }
     }
 
+    /// Tells the beacon nodes about the subnets of the coming slots once more.
+    pub(super) async fn subscribe_again(self: Arc<Self>) {
+        let Some(now) = self.spec.slot_at(self.now()) else { return };
+        for slot in (now.0..=now.0 + self.spec.slots_per_epoch()).map(Slot) {
+            let Some(duties) = self.schedule.get(self.spec.epoch_of(slot)) else { continue };
+            for group in self.roster().groups.values() {
+                let slot_duties = self.slot_duties(Arc::clone(group), slot, &duties);
+                if !slot_duties.attesters.is_empty() {
+                    self.subscribe_committees(&slot_duties).await;
+                }
+                self.subscribe_sync(&slot_duties).await;
+            }
+        }
+    }
+
     async fn subscribe_committees(&self, duties: &SlotDuties) {
         let subscriptions: Vec<CommitteeSubscription> = duties
             .attesters
@@ -174,14 +187,9 @@ impl Engine {
                 until_epoch,
             })
             .collect();
-        let aggregators = duties.sync.iter().filter(|member| {
-            member.subcommittees.iter().any(|subcommittee| {
-                let proof = Proof::SyncSelection(*subcommittee);
-                let proof = self.proofs.get(duties.slot, proof, &member.validator.pubkey);
-                proof.is_some_and(|proof| is_sync_aggregator(&self.spec, &proof))
-            })
-        });
-        tracing::trace!(slot = duties.slot.0, aggregators = aggregators.count(), "sync committee subscriptions");
+        if subscriptions.is_empty() {
+            return;
+        }
         if let Err(error) = self.parts.beacon.subscribe_sync(&subscriptions).await {
             tracing::debug!(%error, "no beacon node took the sync committee subscriptions: {error}");
         }

@@ -78,6 +78,8 @@ pub struct Parts {
     pub orders: Orders,
     /// Changes with the validators.
     pub changes: watch::Receiver<u64>,
+    /// Hears of every epoch that is final, with the slots of an epoch.
+    pub finalized: Arc<dyn Fn(Epoch, u64) + Send + Sync>,
     /// Keeps connections to these operators.
     pub keep: Arc<dyn Fn(Vec<OperatorId>) + Send + Sync>,
     /// Takes what became of every duty.
@@ -295,8 +297,15 @@ impl Engine {
         loop {
             match events.recv().await {
                 Ok(BeaconEvent::Head(head)) => self.on_head(&head),
+                Ok(BeaconEvent::Finalized { epoch, .. }) => (self.parts.finalized)(epoch, self.spec.slots_per_epoch()),
+                Ok(BeaconEvent::Reconnected { url }) => {
+                    // A node that was restarted has forgotten whom it serves.
+                    tracing::debug!(url, "a beacon node is back");
+                    self.spawn(Arc::clone(&self).keep_proposers_prepared());
+                    self.spawn(Arc::clone(&self).subscribe_again());
+                }
                 // What was missed is fetched when it is needed.
-                Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
+                Err(broadcast::error::RecvError::Lagged(_)) => {}
                 Err(broadcast::error::RecvError::Closed) => return,
             }
         }
@@ -400,6 +409,12 @@ impl Engine {
 
     fn find(&self, roster: &Roster, pubkey: &[u8; 48]) -> Option<(Arc<Group>, Arc<Validator>)> {
         Some((Arc::clone(roster.group_of(pubkey)?), Arc::clone(roster.get(pubkey)?)))
+    }
+
+    /// The first round about a block: long enough for a beacon node and a builder, short enough that a block of the second
+    /// round is there before others attest, at a third of the slot.
+    pub(super) fn proposal_round_ms(&self) -> u64 {
+        self.parts.settings.round_ms.unwrap_or_else(|| (self.spec.slot_ms / 5).clamp(600, 2_000))
     }
 
     /// The first round of consensus: long enough for three messages between continents, short enough that a silent leader

@@ -17,8 +17,6 @@ use super::roster::{Group, Validator};
 use super::value::{check_proposal, decode_proposal, encode_proposal, ProposalView};
 use crate::signer::Request;
 
-/// Rounds of proposals are this much longer than those of attestations: the leader's beacon node and builder take time.
-const PATIENCE: u64 = 2;
 /// Part of the slot that others leave the leader to publish before they do: the block is large, and once is enough.
 const LEADER_FIRST: u64 = 30;
 
@@ -76,7 +74,7 @@ impl Engine {
         give_up: Time,
     ) -> Result<(Proposal, Agreed), Miss> {
         let slot = instance.slot;
-        let round_ms = PATIENCE * self.round_ms();
+        let round_ms = self.proposal_round_ms();
         let leads = consensus::leader(&group.committee, instance, 1) == self.parts.me;
         let (engine, proposer) = (Arc::clone(self), Arc::clone(validator));
         let value = async move {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use cluster_core::beacon::Epoch;
 use cluster_core::committee::OperatorId;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -70,7 +71,7 @@ pub(super) fn start(context: &Context<'_>) -> Result<Option<Duties>, NodeError> 
         Some(other) => Arc::new(Both(Arc::new(ledger), Arc::clone(other))),
         None => Arc::new(ledger),
     };
-    let desk = exits.clone();
+    let (desk, history) = (exits.clone(), Arc::clone(store));
     let (entries, kept, spawner) = (Arc::clone(store), client.clone(), tasks.clone());
     let parts = Parts {
         me,
@@ -82,6 +83,7 @@ pub(super) fn start(context: &Context<'_>) -> Result<Option<Duties>, NodeError> 
         entries: Arc::new(move || entries.validators()),
         orders: Orders { read: Arc::new(move || desk.orders(clock.now().seconds())), changed: exits.changed() },
         changes: store.validators_changed(),
+        finalized: Arc::new(move |epoch, slots_per_epoch| prune(&history, epoch, slots_per_epoch)),
         keep: Arc::new(move |operators: Vec<OperatorId>| {
             let (client, peers) = (kept.clone(), operators.iter().filter_map(|id| kept.peer_of(*id)).collect());
             spawner.spawn(async move { client.keep(peers).await });
@@ -100,6 +102,22 @@ pub(super) fn start(context: &Context<'_>) -> Result<Option<Duties>, NodeError> 
     };
     tasks.spawn(Engine::run(parts));
     Ok(Some(Duties { hub }))
+}
+
+/// Epochs of slashing history beyond finality: a week and a half on mainnet, for people who look into an incident.
+const KEPT_EPOCHS: u64 = 2_048;
+
+/// Once in a while, forgets what finality has made impossible to repeat.
+fn prune(store: &Arc<Store>, finalized: Epoch, slots_per_epoch: u64) {
+    let before = Epoch(finalized.0.saturating_sub(KEPT_EPOCHS));
+    if before.0 == 0 || before.0 % 64 != 0 {
+        return;
+    }
+    let store = Arc::clone(store);
+    tokio::task::spawn_blocking(move || match store.slashing().prune(before, slots_per_epoch) {
+        Ok(forgotten) => tracing::debug!(before = before.0, "forgot {forgotten} messages before epoch {before}"),
+        Err(error) => tracing::error!(%error, "slashing history was not pruned: {error}"),
+    });
 }
 
 fn wrapped<T: ?Sized>(wrap: Option<&Wrap<T>>, inner: Arc<T>) -> Arc<T> {

@@ -227,6 +227,7 @@ impl VirtualCommittee {
             entries: Arc::new(move || entries.validators()),
             orders: Orders::none(),
             changes: store.validators_changed(),
+            finalized: Arc::new(|_, _| {}),
             keep: Arc::new(|_| {}),
             recorder: Arc::clone(&operator.records) as _,
             metrics: DutyMetrics::new(&metrics),
