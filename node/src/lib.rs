@@ -11,6 +11,7 @@
 //! | [`config`], [`keys`], [`registry_file`] | what a node reads at start |
 //! | [`service_client`] | calls to the Cluster Node Service |
 //! | [`http`], [`metrics`], [`telemetry`] | what a node shows of itself |
+//! | [`monitoring`] | dashboards and alerts over those metrics |
 //! | [`split`] | existing keys, split to a committee by a trusted dealer |
 //! | [`exits`] | owners' orders to let validators leave |
 //! | [`evidence`] | proofs against operators, for anybody to check |
@@ -28,6 +29,7 @@ pub mod gateway;
 pub mod http;
 pub mod keys;
 pub mod metrics;
+pub mod monitoring;
 pub mod network;
 pub mod operator;
 pub mod registry_file;

@@ -29,6 +29,13 @@ pub struct FaultLabel {
     pub reason: String,
 }
 
+/// Label of another operator.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct PeerLabel {
+    /// Registry number.
+    pub operator_id: u32,
+}
+
 /// Handles of all metrics; clones share them.
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -49,6 +56,9 @@ pub struct Metrics {
     pub duty_messages_dropped: Counter,
     /// Messages of duties that were of no use any more before their peer had them.
     pub duty_messages_expired: Counter,
+    /// When a message of a duty last came from an operator: seconds since 1970. Operators that were never heard count from
+    /// the moment at which the first committee with them was known.
+    pub operator_heard: Family<PeerLabel, Gauge>,
     /// Requests of owners: accepted, refused.
     pub requests: Family<OutcomeLabel, Counter>,
     /// Peers connected.
@@ -84,6 +94,7 @@ impl Metrics {
             outbound_retries: Counter::default(),
             duty_messages_dropped: Counter::default(),
             duty_messages_expired: Counter::default(),
+            operator_heard: Family::default(),
             requests: Family::default(),
             peers_connected: Gauge::default(),
             service_calls: Family::default(),
@@ -100,12 +111,15 @@ impl Metrics {
         let (dropped, expired) = (metrics.duty_messages_dropped.clone(), metrics.duty_messages_expired.clone());
         registry.register("duty_messages_dropped", "Messages of duties dropped from full queues", dropped);
         registry.register("duty_messages_expired", "Messages of duties that came to nothing in time", expired);
+        let help = "When a message of a duty last came from an operator, in seconds since 1970";
+        registry.register("operator_heard_timestamp_seconds", help, metrics.operator_heard.clone());
         registry.register("requests", "Requests of owners, by outcome", metrics.requests.clone());
         registry.register("peers_connected", "Peers connected", metrics.peers_connected.clone());
         registry.register("service_calls", "Calls to the service, by outcome", metrics.service_calls.clone());
         registry.register("outbox_waiting", "Certificates waiting to be published", metrics.outbox_waiting.clone());
         registry.register("outbox_refused", "Certificates that the service refused", metrics.outbox_refused.clone());
         registry.register("contributions_bad", "Contributions that did not verify", metrics.contributions_bad.clone());
+        registry.register("store_errors", "Failures to read or write the database", crate::store::failures());
         Self { registry: Arc::new(Mutex::new(registry)), ..metrics }
     }
 

@@ -30,7 +30,7 @@ mod peers;
 mod reach;
 mod requests;
 mod task;
-mod traffic;
+pub(crate) mod traffic;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU32;

@@ -88,6 +88,15 @@ impl BeaconMetrics {
     }
 }
 
+/// Registers the metrics, with one sample of each: what dashboards and alerts may name.
+pub(crate) fn register_sample(metrics: &Metrics, node: &str) {
+    let own = BeaconMetrics::new(metrics);
+    own.state(node, NodeState::Ready);
+    own.head_slot(node, Slot(0));
+    own.request(node, Duration::ZERO);
+    drop(own.errors.get_or_create(&EndpointLabel { node: node.to_owned(), endpoint: crate::monitoring::ANY }));
+}
+
 fn request_histogram() -> Histogram {
     // From a node on the same machine to one that makes a block with a slow builder.
     Histogram::new([0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0])

@@ -20,7 +20,7 @@ mod error;
 mod events;
 mod health;
 mod limits;
-mod metrics;
+pub(crate) mod metrics;
 mod node;
 mod nodes;
 mod publish;

@@ -4,6 +4,7 @@ mod duties;
 mod exit;
 mod follow;
 mod keygen;
+mod monitoring;
 mod preflight;
 mod request;
 mod run;
@@ -53,6 +54,8 @@ enum Command {
     Duties(duties::DutiesArgs),
     /// Carry the record of what validators have signed from one node to another (EIP-3076).
     Slashing(slashing::SlashingArgs),
+    /// Write Prometheus alert rules and Grafana dashboards for the metrics of this version.
+    Monitoring(monitoring::MonitoringArgs),
     /// Print a documented configuration file.
     Config(ConfigArgs),
 }
@@ -162,6 +165,7 @@ pub fn main() -> ExitCode {
         Command::Preflight(args) => preflight::run(&args),
         Command::Duties(args) => duties::run(&args),
         Command::Slashing(args) => slashing::run(&args),
+        Command::Monitoring(args) => monitoring::run(&args),
         Command::Config(args) => {
             print!(
                 "{}",

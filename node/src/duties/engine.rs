@@ -20,7 +20,7 @@ use super::clock::{Clock, SlotTimes};
 use super::doppelganger::Doppelganger;
 use super::exit::Orders;
 use super::hub::{Hub, Signed};
-use super::metrics::DutyMetrics;
+use super::metrics::{DutyMetrics, HELD_BACK, SIGNER_FAILED};
 use super::proofs::Proofs;
 use super::record::{Draft, DutyRecord, Miss, Recorder};
 use super::roster::{Group, Roster, Validator};
@@ -340,6 +340,9 @@ impl Engine {
         let held: Vec<bool> = request.validators().iter().map(|validator| self.doppelganger.holds(validator)).collect();
         let (own, miss) = match self.parts.signer.sign(&self.spec, request).await {
             Ok(answers) => {
+                for refusal in answers.iter().filter_map(|answer| answer.as_ref().err()) {
+                    self.parts.metrics.withhold(id.kind.name(), refusal.kind.name(), 1);
+                }
                 let refusal = answers.iter().find_map(|answer| answer.as_ref().err()).map(refused);
                 if let Some(miss) = &refusal {
                     tracing::warn!(slot = id.slot.0, committee_id = %group.id, kind = id.kind.name(), "not signed: {miss}");
@@ -348,12 +351,14 @@ impl Engine {
             }
             Err(error) => {
                 tracing::error!(slot = id.slot.0, committee_id = %group.id, kind = id.kind.name(), %error, "the signer failed: {error}");
+                self.parts.metrics.withhold(id.kind.name(), SIGNER_FAILED, count);
                 (vec![None; count], Some(Miss::Signer { reason: error.to_string() }))
             }
         };
         if !held.contains(&true) {
             return (self.parts.hub.sign(id, items, own, give_up).await, miss);
         }
+        self.parts.metrics.withhold(id.kind.name(), HELD_BACK, held.iter().filter(|held| **held).count());
         let own = own.into_iter().zip(&held).map(|(partial, held)| partial.filter(|_| !held)).collect();
         let keys: Vec<_> = items.iter().map(|item| item.validator.to_bytes()).collect();
         let signed = self.parts.hub.sign(id, items, own, give_up).await;

@@ -130,6 +130,10 @@ impl Hub {
 
     /// Takes messages of a committee from now on.
     pub fn add_committee(&self, id: CommitteeId, committee: Arc<Committee>) {
+        let now = self.inner.clock.now();
+        for operator in committee.ids().filter(|operator| *operator != self.inner.me) {
+            self.inner.observer.expected(operator, now);
+        }
         self.inner.committees.write().unwrap_or_else(PoisonError::into_inner).insert(id, committee);
     }
 
@@ -153,6 +157,7 @@ impl Hub {
         if !key.is_near(now, &slots) {
             return Delivery::Refused("the slot is too far away");
         }
+        inner.observer.heard(from, at);
         let Some(ticket) = inner.budget.take(from, bytes.len()) else { return Delivery::Busy };
         match inner.mailbox(key, now, &slots).push(Letter::new(from, bytes, at, ticket)) {
             Push::Taken => Delivery::Accepted,

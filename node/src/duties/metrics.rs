@@ -1,10 +1,12 @@
 //! Prometheus metrics of duties.
 
+use cluster_core::duty::SigningKind;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram};
 
-use super::record::DutyRecord;
+use super::record::{DutyRecord, Miss};
 use crate::metrics::Metrics;
+use crate::signer::RefusalKind;
 
 /// Label of a duty.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -18,16 +20,17 @@ pub struct DutyLabel {
 pub struct StepLabel {
     /// What is signed.
     pub kind: &'static str,
-    /// data, decided, signed or submitted.
+    /// One of [`STEPS`].
     pub step: &'static str,
 }
 
-/// Label of a missed duty.
+/// Label of a missed duty, or of a partial signature that this operator did not give.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct MissLabel {
     /// What is signed.
     pub kind: &'static str,
-    /// The reason, as [`super::record::Miss::NAMES`] lists them.
+    /// The reason: of a miss, as [`super::record::Miss::NAMES`] lists them; of a partial, the name of a
+    /// [`crate::signer::RefusalKind`], [`SIGNER_FAILED`] or [`HELD_BACK`].
     pub reason: &'static str,
 }
 
@@ -39,6 +42,13 @@ pub struct OperatorLabel {
     /// What is signed.
     pub kind: &'static str,
 }
+
+/// The steps whose time is measured.
+pub const STEPS: [&str; 4] = ["data", "decided", "signed", "submitted"];
+/// The signer did not answer, or failed as a whole.
+pub const SIGNER_FAILED: &str = "signer_failed";
+/// The operator holds back while it makes sure that nobody else signs with its keys.
+pub const HELD_BACK: &str = "doppelganger";
 
 /// Handles of all metrics of duties; clones share them.
 #[derive(Clone, Debug)]
@@ -55,6 +65,8 @@ pub struct DutyMetrics {
     pub participation: Family<OperatorLabel, Counter>,
     /// Duties in which an operator's partial signatures were wrong.
     pub bad_partials: Family<OperatorLabel, Counter>,
+    /// Partial signatures that this operator did not give, by reason.
+    pub withheld: Family<MissLabel, Counter>,
     /// Validators with duties.
     pub validators_active: Gauge,
     /// Validators that hold a share here and are not on the chain yet.
@@ -74,10 +86,12 @@ impl DutyMetrics {
             rounds: Family::new_with_constructor(|| Histogram::new([1.0, 2.0, 3.0, 4.0, 6.0, 8.0])),
             participation: Family::default(),
             bad_partials: Family::default(),
+            withheld: Family::default(),
             validators_active: Gauge::default(),
             validators_waiting: Gauge::default(),
             validators_foreign: Gauge::default(),
         };
+        duties.begin_at_zero();
         let all = duties.clone();
         metrics.with_registry(move |registry| {
             registry.register("duties_done", "Duties of validators that were submitted", all.done);
@@ -89,6 +103,8 @@ impl DutyMetrics {
             registry.register("duty_participation", help, all.participation);
             let help = "Duties in which an operator's partial signatures were wrong";
             registry.register("bad_partials", help, all.bad_partials);
+            let help = "Partial signatures that this operator did not give, by reason";
+            registry.register("partials_withheld", help, all.withheld);
             registry.register("validators_active", "Validators with duties", all.validators_active);
             let help = "Validators that hold a share here and are not on the chain yet";
             registry.register("validators_waiting", help, all.validators_waiting);
@@ -98,7 +114,27 @@ impl DutyMetrics {
         duties
     }
 
-    pub(super) fn count(&self, record: &DutyRecord) {
+    /// Prometheus sees the increase of a counter only when it was there before.
+    fn begin_at_zero(&self) {
+        let refusals = RefusalKind::ALL.map(RefusalKind::name);
+        for kind in SigningKind::ALL.map(SigningKind::name) {
+            drop(self.done.get_or_create(&DutyLabel { kind }));
+            for reason in Miss::NAMES {
+                drop(self.missed.get_or_create(&MissLabel { kind, reason }));
+            }
+            for reason in refusals.into_iter().chain([SIGNER_FAILED, HELD_BACK]) {
+                drop(self.withheld.get_or_create(&MissLabel { kind, reason }));
+            }
+        }
+    }
+
+    pub(crate) fn withhold(&self, kind: &'static str, reason: &'static str, partials: usize) {
+        if partials > 0 {
+            self.withheld.get_or_create(&MissLabel { kind, reason }).inc_by(partials as u64);
+        }
+    }
+
+    pub(crate) fn count(&self, record: &DutyRecord) {
         let kind = record.kind.name();
         self.done.get_or_create(&DutyLabel { kind }).inc_by(u64::from(record.submitted));
         if let Some(miss) = &record.miss {
@@ -106,13 +142,8 @@ impl DutyMetrics {
             self.missed.get_or_create(&MissLabel { kind, reason: miss.name() }).inc_by(missed);
         }
         let steps = record.steps;
-        let times = [
-            ("data", steps.data_ms),
-            ("decided", steps.decided_ms),
-            ("signed", steps.signed_ms),
-            ("submitted", steps.submitted_ms),
-        ];
-        for (step, at) in times {
+        let times = [steps.data_ms, steps.decided_ms, steps.signed_ms, steps.submitted_ms];
+        for (step, at) in STEPS.into_iter().zip(times) {
             if let Some(at) = at {
                 self.step_seconds.get_or_create(&StepLabel { kind, step }).observe(f64::from(at) / 1_000.0);
             }

@@ -99,9 +99,17 @@ impl Engine {
             .hub
             .agree(*instance, timing, value.boxed(), judge)
             .await
-            .map_err(|error| Miss::NoQuorum { reason: error.to_string() })?;
+            .map_err(|error| self.no_proposal(validator, slot, error.to_string()))?;
         let proposal = decode_proposal(&agreed.value).map_err(|reason| Miss::OtherView { reason })?;
         Ok((proposal, agreed))
+    }
+
+    /// Without the RANDAO reveal nobody has a block to propose.
+    fn no_proposal(&self, validator: &Validator, slot: Slot, reason: String) -> Miss {
+        match self.proofs.get(slot, Proof::Randao, &validator.pubkey) {
+            Some(_) => Miss::NoQuorum { reason },
+            None => Miss::NoRandao,
+        }
     }
 
     async fn own_proposal(&self, validator: &Validator, slot: Slot) -> Option<Vec<u8>> {

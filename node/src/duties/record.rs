@@ -46,7 +46,7 @@ pub struct Steps {
     pub submitted_ms: Option<u32>,
 }
 
-/// Why a duty was missed. `docs/operator-guide.md` says for each what to do.
+/// Why a duty was missed. `docs/failures.md` says for each what to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Miss {
     /// No beacon node answered with what the duty needs.

@@ -27,13 +27,27 @@ impl fmt::Debug for TrafficCollector {
 }
 
 impl Collector for TrafficCollector {
-    fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
-        let counts = Stats::of(&self.0.traffic).by_protocol();
-        let bytes = counts.map(|(name, count)| (name, count.bytes_sent, count.bytes_received));
-        let messages = counts.map(|(name, count)| (name, count.messages_sent, count.messages_received));
-        write(&mut encoder, "mesh_bytes", "Bytes of the node's protocols, frames included", &bytes)?;
-        write(&mut encoder, "mesh_messages", "Requests and answers of the node's protocols", &messages)
+    fn encode(&self, encoder: DescriptorEncoder) -> fmt::Result {
+        write_all(encoder, &Stats::of(&self.0.traffic))
     }
+}
+
+/// The same metrics without a mesh: what dashboards and alerts may name.
+#[derive(Debug)]
+pub(crate) struct NoTraffic;
+
+impl Collector for NoTraffic {
+    fn encode(&self, encoder: DescriptorEncoder) -> fmt::Result {
+        write_all(encoder, &Stats::default())
+    }
+}
+
+fn write_all(mut encoder: DescriptorEncoder, stats: &Stats) -> fmt::Result {
+    let counts = stats.by_protocol();
+    let bytes = counts.map(|(name, count)| (name, count.bytes_sent, count.bytes_received));
+    let messages = counts.map(|(name, count)| (name, count.messages_sent, count.messages_received));
+    write(&mut encoder, "mesh_bytes", "Bytes of the node's protocols, frames included", &bytes)?;
+    write(&mut encoder, "mesh_messages", "Requests and answers of the node's protocols", &messages)
 }
 
 fn write(encoder: &mut DescriptorEncoder, name: &str, help: &str, counts: &[(&'static str, u64, u64)]) -> fmt::Result {

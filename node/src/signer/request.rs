@@ -198,6 +198,17 @@ pub enum RefusalKind {
 }
 
 impl RefusalKind {
+    /// Every kind.
+    pub const ALL: [Self; 7] = [
+        Self::UnknownValidator,
+        Self::Inactive,
+        Self::Slashing,
+        Self::TooFarAhead,
+        Self::Malformed,
+        Self::FeeRecipient,
+        Self::Exit,
+    ];
+
     /// The name in metrics and reports.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -34,10 +34,11 @@ mod votes;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use cluster_crypto::identity;
+use prometheus_client::metrics::counter::Counter;
 
 pub use ceremonies::{Begin, CeremonyEntry, CeremonyState};
 pub use journal::{Entry, Journal};
@@ -124,7 +125,23 @@ pub enum StoreError {
     },
     /// The disk.
     #[error("the database cannot be read or written: {0}")]
-    Io(#[from] sled::Error),
+    Io(#[source] sled::Error),
+}
+
+/// A process has one database, and errors arise in many places of this module: they are counted where they all pass.
+static FAILURES: LazyLock<Counter> = LazyLock::new(Counter::default);
+
+/// Failures to read or write a database since the process began.
+#[must_use]
+pub fn failures() -> Counter {
+    FAILURES.clone()
+}
+
+impl From<sled::Error> for StoreError {
+    fn from(error: sled::Error) -> Self {
+        FAILURES.inc();
+        Self::Io(error)
+    }
 }
 
 /// An open database. Dropping the last reference releases its lock.

@@ -11,7 +11,7 @@ use cluster_core::machine::Time;
 use cluster_crypto::bls;
 use futures::future::BoxFuture;
 
-use crate::metrics::{FaultLabel, Metrics};
+use crate::metrics::{FaultLabel, Metrics, PeerLabel};
 
 /// Judges a value: nothing, or in words why this operator would not sign for it. May wait for what it needs to know.
 pub type Judge = Arc<dyn Fn(Arc<[u8]>) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
@@ -139,6 +139,10 @@ pub enum Delivery {
     Refused(&'static str),
 }
 
+fn seconds(at: Time) -> i64 {
+    i64::try_from(at.seconds()).unwrap_or(i64::MAX)
+}
+
 /// Is told of what should be counted or kept.
 pub trait Observer: Send + Sync + 'static {
     /// A message of an operator that no honest one sends.
@@ -146,6 +150,12 @@ pub trait Observer: Send + Sync + 'static {
 
     /// Proof that an operator voted twice in one place.
     fn evidence(&self, evidence: &Evidence);
+
+    /// A member of a committee will be heard from now on.
+    fn expected(&self, _operator: OperatorId, _at: Time) {}
+
+    /// A message about a duty of these slots came from an operator.
+    fn heard(&self, _from: OperatorId, _at: Time) {}
 }
 
 impl Observer for Metrics {
@@ -157,5 +167,16 @@ impl Observer for Metrics {
     fn evidence(&self, evidence: &Evidence) {
         let operator = evidence.operator();
         tracing::warn!(operator_id = operator.0, instance = %evidence.instance, "operator {operator} voted twice in one round");
+    }
+
+    fn expected(&self, operator: OperatorId, at: Time) {
+        let heard = self.operator_heard.get_or_create(&PeerLabel { operator_id: operator.0 });
+        if heard.get() == 0 {
+            heard.set(seconds(at));
+        }
+    }
+
+    fn heard(&self, from: OperatorId, at: Time) {
+        self.operator_heard.get_or_create(&PeerLabel { operator_id: from.0 }).set(seconds(at));
     }
 }
