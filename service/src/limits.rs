@@ -46,6 +46,14 @@ pub const CEREMONY_EVENTS: i64 = 2_000;
 pub const REASON_CHARS: usize = 256;
 /// Culprits in one report; a committee has at most 13 operators.
 pub const CULPRITS: usize = 13;
+/// Validators in one report of performance: with five kinds and four reasons each, 450 kB of JSON.
+pub const PERFORMANCE_VALIDATORS: usize = 500;
+/// Figures of duties are kept this long; a validator takes some 45 kB a day.
+pub const PERFORMANCE_KEEP_MS: u64 = 90 * 24 * 60 * 60 * 1000;
+/// The month of the legacy `month_performance`.
+pub const MONTH_MS: u64 = 30 * 24 * 60 * 60 * 1000;
+/// Largest number of an epoch: clients read it as a double.
+pub const EPOCH: u64 = (1 << 53) - 1;
 /// Event streams open at a time.
 pub const EVENT_STREAMS: usize = 1_000;
 /// Events read from the database for a stream at a time.

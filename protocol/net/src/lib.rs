@@ -8,6 +8,7 @@
 //! | [`publish`] | `/cluster-node/publish/1`, operator and gateway |
 //! | [`consensus`] | `/cluster-node/consensus/1` and `/cluster-node/consensus-value/1`, operator to operator |
 //! | [`signing`] | `/cluster-node/signing/1`, operator to operator |
+//! | [`performance`] | `/cluster-node/performance/1`, gateway to operator |
 //! | [`info`] | `/cluster-node/info/1`, anybody to anybody, and the negotiation of versions |
 //! | [`discovery`] | signed operator records, gossip and Kademlia |
 //! | [`gate`] | who may connect at all |
@@ -23,6 +24,7 @@ pub mod dkg;
 pub mod gate;
 pub mod identity;
 pub mod info;
+pub mod performance;
 pub mod publish;
 pub mod signing;
 
@@ -73,6 +75,35 @@ pub mod limits {
 
     /// Bytes of an answer to a consensus or signing request: one variant, or one with a reason.
     pub const DUTY_RESPONSE_BYTES: usize = 1024;
+
+    /// Bytes of a performance request: one variant with an epoch.
+    pub const PERFORMANCE_REQUEST_BYTES: usize = 64;
+
+    /// Bytes of a performance response. A validator with all [`PERFORMANCE_KINDS`] and [`PERFORMANCE_MISSES`] takes 316
+    /// bytes, so that [`PERFORMANCE_VALIDATORS`] take 2.6 MB; with attestations alone they take 620 kB.
+    pub const PERFORMANCE_RESPONSE_BYTES: usize = 4 * 1024 * 1024;
+
+    /// Reports in one performance response: committees times epochs.
+    pub const PERFORMANCE_REPORTS: usize = 256;
+
+    /// Validators in one performance response: more than one operator may have in the contracts, 2,000, several times.
+    pub const PERFORMANCE_VALIDATORS: usize = 8_192;
+
+    /// Kinds of duties in a report: attestations, sync committee messages, aggregates, contributions, blocks.
+    pub const PERFORMANCE_KINDS: usize = 5;
+
+    /// Reasons for misses in a report, per kind: the commonest.
+    pub const PERFORMANCE_MISSES: usize = 4;
+
+    /// Operators of a committee.
+    pub const COMMITTEE: usize = 13;
+
+    /// Streams of the performance protocol on one connection: a gateway asks one question at a time. With
+    /// [`PERFORMANCE_RESPONSE_BYTES`] it bounds what one connection makes this process hold to 8 MiB.
+    pub const PERFORMANCE_STREAMS: usize = 2;
+
+    /// Performance requests in flight to one peer.
+    pub const PERFORMANCE_IN_FLIGHT: usize = 1;
 
     /// Bytes of an info request: one variant without content.
     pub const INFO_REQUEST_BYTES: usize = 64;
@@ -182,6 +213,9 @@ pub mod limits {
 
     /// Time for a publish request and its answer; the receiver checks about a thousand signatures before it answers.
     pub const PUBLISH_TIMEOUT: Duration = Duration::from_secs(60);
+
+    /// Time for a performance request and its answer: the operator reads the records of some epochs.
+    pub const PERFORMANCE_TIMEOUT: Duration = Duration::from_secs(30);
 
     /// Time for an info request and its answer.
     pub const INFO_TIMEOUT: Duration = Duration::from_secs(10);

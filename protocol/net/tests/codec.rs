@@ -19,7 +19,7 @@ use cluster_crypto::identity::SecretKey;
 use cluster_net::codec::{self, read_frame, write_frame, Encoded, FrameError, Wire};
 use cluster_net::discovery::{self, Announcement, OperatorClaims, OperatorRecord, SyncState};
 use cluster_net::info::{Info, Role, VersionRange};
-use cluster_net::{consensus, dkg, info, limits, publish, signing};
+use cluster_net::{consensus, dkg, info, limits, performance, publish, signing};
 use futures::executor::block_on;
 use futures::io::Cursor;
 use futures::AsyncRead;
@@ -220,6 +220,52 @@ fn partials(bytes: usize) -> signing::Request {
     signing::Request::Deliver { id, message: vec![1; bytes].into() }
 }
 
+/// A page with this many of everything, all kinds and reasons at their limits unless told otherwise.
+fn page(reports: usize, validators: usize, kinds: usize, misses: usize, committee: u32) -> performance::Response {
+    let reasons = performance::Reason::ALL.iter().map(|reason| (*reason, 1));
+    let duty = |kind: &SigningKind| performance::KindReport {
+        kind: *kind,
+        expected: 4,
+        submitted: 0,
+        misses: reasons.clone().take(misses).collect(),
+    };
+    let all = performance::KINDS.iter().cycle().take(kinds);
+    let validator = performance::ValidatorReport { pubkey: [7; 48], duties: all.map(duty).collect() };
+    let empty = performance::Report {
+        epoch: 5,
+        start_ms: 6,
+        committee: (0..committee).map(OperatorId).collect(),
+        exchanges: 1,
+        seen: vec![1; committee as usize],
+        validators: Vec::new(),
+    };
+    let mut reports = vec![empty; reports];
+    if let Some(first) = reports.first_mut() {
+        first.validators = vec![validator; validators];
+    }
+    performance::Response::Page(performance::Page { reports, next: 6 })
+}
+
+#[test]
+fn pages_of_performance_are_bounded_and_the_largest_fits_its_frame() {
+    use limits::{PERFORMANCE_KINDS as KINDS, PERFORMANCE_MISSES as MISSES};
+    let (reports, validators) = (limits::PERFORMANCE_REPORTS, limits::PERFORMANCE_VALIDATORS);
+    let read = |page: &performance::Response| {
+        codec::decode::<performance::Response>(&encoding::encode(page), limits::PERFORMANCE_RESPONSE_BYTES)
+    };
+    let largest = page(reports, validators, KINDS, MISSES, 13);
+    assert_eq!(read(&largest).unwrap(), largest);
+    for above in [
+        page(reports + 1, 0, 0, 0, 4),
+        page(1, validators + 1, 0, 0, 4),
+        page(1, 1, KINDS + 1, 0, 4),
+        page(1, 1, 1, MISSES + 1, 4),
+        page(1, 1, 1, 1, 14),
+    ] {
+        assert!(matches!(read(&above), Err(FrameError::Excess(_))), "{:?}", read(&above));
+    }
+}
+
 /// One encoding of every message of every decoder.
 fn samples() -> Vec<Vec<u8>> {
     let ceremony_id = CeremonyId([9; 32]);
@@ -244,6 +290,8 @@ fn samples() -> Vec<Vec<u8>> {
         encoding::encode(&consensus::Response::refused("no")),
         encoding::encode(&partials(3)),
         encoding::encode(&signing::Response::refused("no")),
+        encoding::encode(&performance::Request::Since { epoch: 3 }),
+        encoding::encode(&page(2, 2, 2, 2, 4)),
     ]
 }
 
@@ -264,6 +312,8 @@ fn feed(payload: &[u8]) {
     one::<consensus::Response>(payload, limits::DUTY_RESPONSE_BYTES);
     one::<signing::Request>(payload, limits::SIGNING_REQUEST_BYTES);
     one::<signing::Response>(payload, limits::DUTY_RESPONSE_BYTES);
+    one::<performance::Request>(payload, limits::PERFORMANCE_REQUEST_BYTES);
+    one::<performance::Response>(payload, limits::PERFORMANCE_RESPONSE_BYTES);
     for topic in [discovery::requests_topic(), discovery::records_topic()] {
         if let Ok(announcement) = Announcement::decode(&topic.hash(), payload) {
             assert_eq!(announcement.encode().1, payload);

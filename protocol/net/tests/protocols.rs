@@ -12,7 +12,7 @@ use cluster_core::ceremony::CeremonyId;
 use cluster_core::certificate::Contribution;
 use cluster_core::duty::{CommitteeId, InstanceId, InstanceKind, SigningId, SigningKind};
 use cluster_net::codec::{self, Encoded, FrameError, Protocol, Traffic};
-use cluster_net::{consensus, dkg, info, limits, publish, signing};
+use cluster_net::{consensus, dkg, info, limits, performance, publish, signing};
 use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, StreamExt};
 use libp2p::request_response::{
     self, Event, InboundFailure, Message, OutboundFailure, OutboundRequestId, ProtocolSupport,
@@ -446,6 +446,12 @@ async fn signing_failures() {
     let id = SigningId::new(CommitteeId([1; 32]), SigningKind::Attestation, Slot(7));
     let request = signing::Request::Deliver { id, message: vec![1, 2, 3].into() };
     all::<signing::Protocol>(request, signing::Response::refused("no")).await;
+}
+
+#[tokio::test]
+async fn performance_failures() {
+    let answer = performance::Response::Page(performance::Page { reports: Vec::new(), next: 8 });
+    all::<performance::Protocol>(performance::Request::Since { epoch: 7 }, answer).await;
 }
 
 #[tokio::test]

@@ -4,11 +4,12 @@ use super::envelope::{Envelope, LegacyError, LegacyJson, LegacyResult};
 use crate::auth::legacy::LegacyOwner;
 use crate::limits;
 use crate::state::AppState;
+use crate::store::AttendanceRow;
 use axum::extract::State;
 use cluster_core::registry::{OperatorEntry, Registry};
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Existing apps offer only operators whose version is known and has major 4 or more (root * 1e12 + major * 1e6 +
 /// minor). Operators do not report versions to the service yet; all speak the protocol of this release.
@@ -64,7 +65,7 @@ pub struct OperatorRows {
     pub rows: Vec<LegacyOperator>,
 }
 
-/// One operator. Fields without a source yet (chain, duty records) hold zeros.
+/// One operator. Fields without a source yet (the chain) hold zeros.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[allow(missing_docs)] // Names and meanings are those of the existing API.
 pub struct LegacyOperator {
@@ -93,7 +94,9 @@ pub struct LegacyOperator {
     pub version: u32,
 }
 
-/// Duties of a month.
+/// Duties of the last 30 days, as the committees of the operator say in their majority: exchanges of partial signatures
+/// in which its own were seen, those in which they were not, and the share of the former in percent. Zeros while nothing
+/// is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[allow(missing_docs)]
 pub struct MonthPerformance {
@@ -130,6 +133,15 @@ impl From<&OperatorEntry> for LegacyOperator {
     }
 }
 
+impl From<&AttendanceRow> for MonthPerformance {
+    fn from(row: &AttendanceRow) -> Self {
+        let count = |value: i64| u64::try_from(value).unwrap_or(0);
+        let (exchanges, attested) = (count(row.exchanges), count(row.seen));
+        let performance = (attested * 100).checked_div(exchanges).unwrap_or(0);
+        Self { attested, missed: exchanges.saturating_sub(attested), performance }
+    }
+}
+
 /// `POST operator/query`
 pub async fn query(
     State(state): State<AppState>,
@@ -139,12 +151,18 @@ pub async fn query(
     if query.pag.limit > limits::PAGE_ITEMS {
         return Err(LegacyError::new(400, format!("pag.limit is above {}.", limits::PAGE_ITEMS)));
     }
+    let month = state.store.attendance_since(state.clock.now_ms().saturating_sub(limits::MONTH_MS)).await?;
+    let month: HashMap<i64, MonthPerformance> = month.iter().map(|row| (row.operator_id, row.into())).collect();
     let mut rows: Vec<OperatorEntry> =
         state.registry.operators().into_iter().filter(|entry| query.filter.admits(entry)).collect();
     let order = sort_order(&query.sort)?;
     rows.sort_by(|a, b| order(a, b).then(a.id.cmp(&b.id)));
     let page = rows.iter().skip(query.pag.offset as usize).take(query.pag.limit as usize);
-    Ok(Envelope(OperatorRows { count: rows.len(), rows: page.map(LegacyOperator::from).collect() }))
+    let shown = page.map(|entry| {
+        let month_performance = month.get(&i64::from(entry.id.0)).cloned().unwrap_or_default();
+        LegacyOperator { month_performance, ..LegacyOperator::from(entry) }
+    });
+    Ok(Envelope(OperatorRows { count: rows.len(), rows: shown.collect() }))
 }
 
 impl OperatorFilter {

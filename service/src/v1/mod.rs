@@ -7,6 +7,7 @@ pub mod extract;
 pub mod gateway;
 pub mod health;
 pub mod operators;
+pub mod performance;
 pub mod requests;
 pub mod validators;
 
@@ -32,6 +33,7 @@ use utoipa_axum::routes;
         (name = "requests", description = "Owners' signed requests; public, because they are signed"),
         (name = "ceremonies", description = "Of the session's owner"),
         (name = "validators", description = "Of the session's owner"),
+        (name = "performance", description = "Of the session's owner; what operators say in their majority"),
         (name = "operators", description = "The registry; public"),
         (name = "gateway", description = "Signed by a registered gateway"),
         (name = "service", description = "The service itself")
@@ -65,11 +67,13 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(events::events))
         .routes(routes!(validators::list))
         .routes(routes!(validators::get))
+        .routes(routes!(performance::list))
         .routes(routes!(operators::list))
         .routes(routes!(operators::get))
         .routes(routes!(gateway::requests))
         .routes(routes!(gateway::publish_certificate).layer(certificate_body))
         .routes(routes!(gateway::progress))
+        .routes(routes!(performance::publish))
         .routes(routes!(health::health))
         .routes(routes!(health::openapi))
 }

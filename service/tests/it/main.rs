@@ -8,6 +8,7 @@ mod gateway;
 mod legacy;
 mod login;
 mod openapi;
+mod performance;
 mod publish;
 mod requests;
 mod service;

@@ -21,7 +21,7 @@ on_both_databases! {
         Store::open(&database.url, 2).await.unwrap().close().await;
         let mut connection = sqlx::AnyConnection::connect(&database.url).await.unwrap();
         let statement = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
-             SELECT 9999, 'from the future', success, checksum, 0 FROM _sqlx_migrations";
+             SELECT 9999, 'from the future', success, checksum, 0 FROM _sqlx_migrations WHERE version = 1";
         sqlx::query(statement).execute(&mut connection).await.unwrap();
         connection.close().await.unwrap();
         let error = Store::open(&database.url, 2).await.unwrap_err();

@@ -3,6 +3,7 @@
 //! The table below must name every path of the API's description and every legacy route: a new route without an
 //! entry fails the test.
 
+use crate::performance::{pubkeys, report};
 use crate::support::world::Answer;
 use crate::support::{on_both_databases, Database, World};
 use cluster_core::certificate::Certificate;
@@ -59,10 +60,12 @@ fn table(world: &World, certificate: &Certificate, next: &Certificate) -> Vec<Ro
         route("GET", "/v1/ceremonies/{ceremony_id}/events", Session { others: 404 }),
         route("GET", "/v1/validators", Session { others: 200 }),
         route("GET", "/v1/validators/{pubkey}", Session { others: 404 }),
+        route("GET", "/v1/performance", Session { others: 200 }),
         route("POST", "/v1/auth/logout", Session { others: 204 }),
         route("GET", "/v1/gateway/requests", Gateway),
         body(route("PUT", "/v1/gateway/ceremonies/{ceremony_id}", Gateway), serde_json::to_value(next).unwrap()),
         body(route("POST", "/v1/gateway/ceremonies/{ceremony_id}/progress", Gateway), progress),
+        body(route("PUT", "/v1/gateway/performance", Gateway), report(8, 3, 1, &[], 3)),
     ];
     for (prefixed, bare) in
         [("/server/initiator/status", "/initiator/status"), ("/server/operator/query", "/operator/query")]
@@ -205,6 +208,9 @@ on_both_databases! {
         let certificate = world.certificate(&world.signed(0, 1, 2), 1);
         assert_eq!(world.submit(&world.signed(0, 1, 2)).await.status, 202);
         assert_eq!(world.publish(0, &certificate).await.status, 201);
+        let figures = report(7, 4, 9, &pubkeys(&certificate), 3);
+        let put = world.gateway_call(0, Method::PUT, "/v1/gateway/performance", figures.to_string());
+        assert_eq!(Answer::of(put).await.status, 200);
         // A ceremony of the third owner is still open, for the gateways' calls.
         let next = world.signed(2, 1, 1);
         assert_eq!(world.submit(&next).await.status, 202);
