@@ -85,7 +85,7 @@ impl Engine {
         let own = |pubkey| group.validators.get(pubkey).cloned();
         let attesters = duties.attesters.get(&slot).into_iter().flatten();
         let attesters =
-            attesters.filter_map(|duty| Some(Attester { validator: own(&duty.pubkey)?, duty: duty.clone() })).collect();
+            attesters.filter_map(|duty| Some(Attester { validator: own(&duty.pubkey)?, duty: *duty })).collect();
         let speaking = self.schedule.get(self.spec.epoch_of(Slot(slot.0 + 1)));
         let width = self.spec.preset.sync_subcommittee_size();
         let sync = speaking

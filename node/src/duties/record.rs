@@ -179,7 +179,7 @@ impl Draft {
     }
 
     /// Milliseconds into the slot; what was done before the slot counts as its start.
-    pub(super) fn into_slot(&self, time: Time) -> u32 {
+    pub(super) fn slot_ms(&self, time: Time) -> u32 {
         u32::try_from(time.since(self.slot_start)).unwrap_or(u32::MAX)
     }
 
@@ -188,22 +188,22 @@ impl Draft {
     }
 
     pub(super) fn data(&mut self, at: Time) {
-        self.record.steps.data_ms = Some(self.into_slot(at));
+        self.record.steps.data_ms = Some(self.slot_ms(at));
     }
 
     pub(super) fn decided(&mut self, at: Time, round: u32, leader: OperatorId) {
-        self.record.steps.decided_ms = Some(self.into_slot(at));
+        self.record.steps.decided_ms = Some(self.slot_ms(at));
         self.record.decided_by = Some((round, leader));
     }
 
     pub(super) fn signed(&mut self, at: Time, participants: &[(OperatorId, Time)], bad: &[OperatorId]) {
-        self.record.steps.signed_ms = Some(self.into_slot(at));
-        self.record.participants = participants.iter().map(|(id, at)| (*id, self.into_slot(*at))).collect();
+        self.record.steps.signed_ms = Some(self.slot_ms(at));
+        self.record.participants = participants.iter().map(|(id, at)| (*id, self.slot_ms(*at))).collect();
         self.record.bad = bad.to_vec();
     }
 
     pub(super) fn submitted(&mut self, at: Time, count: usize) {
-        self.record.steps.submitted_ms = Some(self.into_slot(at));
+        self.record.steps.submitted_ms = Some(self.slot_ms(at));
         self.record.submitted = u32::try_from(count).unwrap_or(u32::MAX);
     }
 

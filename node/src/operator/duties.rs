@@ -47,6 +47,8 @@ pub(super) struct Duties {
 }
 
 /// Begins to perform duties; nothing when the operator has no beacon node.
+// The error is large as it names keys and files; it is made once, when a node does not start.
+#[allow(clippy::result_large_err)]
 pub(super) fn start(context: &Context<'_>) -> Result<Option<Duties>, NodeError> {
     let Context { me, config, loaded, store, client, signer, exits, metrics, hooks, stop, tasks } = *context;
     if config.beacon.urls.is_empty() {
@@ -110,7 +112,7 @@ const KEPT_EPOCHS: u64 = 2_048;
 /// Once in a while, forgets what finality has made impossible to repeat.
 fn prune(store: &Arc<Store>, finalized: Epoch, slots_per_epoch: u64) {
     let before = Epoch(finalized.0.saturating_sub(KEPT_EPOCHS));
-    if before.0 == 0 || before.0 % 64 != 0 {
+    if before.0 == 0 || !before.0.is_multiple_of(64) {
         return;
     }
     let store = Arc::clone(store);
