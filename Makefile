@@ -42,6 +42,7 @@ soak: setup ## Thousands of simulated schedules, simulation tests over many seed
 	cargo build --release --locked -p cluster-testnet -p cluster-node
 	for operators in 4 7 10 13; do \
 		./target/release/cluster-testnet simulate --operators $$operators --validators 2 --seeds 2000 || exit 1; \
+		./target/release/cluster-testnet simulate --duties --operators $$operators --seeds 200 || exit 1; \
 	done
 	SIMULATION_SEEDS=200 cargo test --release --locked -p cluster-core --features simulation --test ceremony --test byzantine \
 		--test consensus_simulation

@@ -7,6 +7,7 @@ use std::time::Duration;
 use cluster_core::beacon::{AttestationData, SingleAttestation, Slot, SyncCommitteeMessage};
 use cluster_core::consensus;
 use cluster_core::duty::{InstanceId, InstanceKind, SigningId, SigningKind};
+use cluster_core::judgement::{check_attestation_shape, compare_attestation};
 use cluster_core::machine::Time;
 use futures::future::BoxFuture;
 use futures::FutureExt;
@@ -16,7 +17,7 @@ use super::hub::{Agreed, Judge, Timing};
 use super::record::{Draft, Miss};
 use super::roster::{Group, Validator};
 use super::schedule::EpochDuties;
-use super::value::{check_attestation_shape, compare_attestation, decode_attestation, encode_attestation};
+use super::value::{decode_attestation, encode_attestation};
 use crate::beacon::AttesterDuty;
 use crate::signer::Request;
 
@@ -188,14 +189,14 @@ impl Engine {
         give_up: Time,
     ) -> Result<AttestationData, String> {
         let data = decode_attestation(value)?;
-        check_attestation_shape(&data, slot, self.spec.slots_per_epoch())?;
+        check_attestation_shape(&data, slot, self.spec.slots_per_epoch()).map_err(|objection| objection.to_string())?;
         let mut head = self.head.subscribe();
         let mut known = lock(view).data;
         loop {
             let compared = match known.take() {
-                Some(own) => compare_attestation(&data, &own),
+                Some(own) => compare_attestation(&data, &own).map_err(|objection| objection.to_string()),
                 None => match self.ask_attestation(slot, view).await {
-                    Ok(own) => compare_attestation(&data, &own),
+                    Ok(own) => compare_attestation(&data, &own).map_err(|objection| objection.to_string()),
                     Err(reason) => Err(format!("our beacon node gave no attestation data: {reason}")),
                 },
             };

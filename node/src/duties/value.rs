@@ -1,13 +1,13 @@
 //! What committees decide on, and whether this operator would sign it.
 //!
-//! A judgement compares a proposed value with what this operator's own beacon node says. It never trusts the leader: the
-//! worst that a lying leader can do is to cost a round.
+//! The judgement of attestations and what else needs no cryptography is in `cluster_core::judgement`.
 
 use cluster_core::beacon::{
-    Attestation, AttestationData, BlockSummary, ChainSpec, Epoch, Preset, Proposal, Root, Slot,
-    SyncCommitteeContribution, ValidatorIndex,
+    Attestation, AttestationData, BlockSummary, ChainSpec, Preset, Proposal, Root, Slot, SyncCommitteeContribution,
+    ValidatorIndex,
 };
 use cluster_core::encoding::{decode, encode};
+use cluster_core::judgement::{check_block, BlockView};
 use cluster_crypto::bls::{self, HashedMessage, PublicKey, Signature};
 use cluster_crypto::ethereum::Address;
 use serde::{Deserialize, Serialize};
@@ -31,40 +31,6 @@ pub(crate) fn encode_attestation(data: &AttestationData) -> Vec<u8> {
 
 pub(crate) fn decode_attestation(value: &[u8]) -> Result<AttestationData, String> {
     decode(value, VALUE_BYTES).map_err(|error| format!("the value is not attestation data: {error}"))
-}
-
-/// What every attestation of a slot must have, whatever the chain looks like.
-pub(crate) fn check_attestation_shape(data: &AttestationData, slot: Slot, slots_per_epoch: u64) -> Result<(), String> {
-    if data.slot != slot {
-        return Err(format!("it is for slot {}, not {slot}", data.slot));
-    }
-    if data.index != 0 {
-        return Err(format!("its index is {}, and has been 0 for everybody since Electra", data.index));
-    }
-    let epoch = slot.epoch(slots_per_epoch);
-    if data.target.epoch != epoch {
-        return Err(format!("its target epoch is {}, and the slot is in {epoch}", data.target.epoch));
-    }
-    if data.source.epoch >= data.target.epoch && data.target.epoch != Epoch(0) {
-        return Err(format!("its source epoch {} is not before its target epoch {epoch}", data.source.epoch));
-    }
-    Ok(())
-}
-
-/// Whether this operator attests the same checkpoints. The head may differ: it depends on when a block arrived.
-pub(crate) fn compare_attestation(data: &AttestationData, own: &AttestationData) -> Result<(), String> {
-    for (name, theirs, ours) in [("source", data.source, own.source), ("target", data.target, own.target)] {
-        if theirs != ours {
-            return Err(format!(
-                "its {name} is epoch {} root {}, and our beacon node's is epoch {} root {}",
-                theirs.epoch,
-                short(&theirs.root),
-                ours.epoch,
-                short(&ours.root)
-            ));
-        }
-    }
-    Ok(())
 }
 
 pub(crate) fn encode_aggregation(value: &Aggregation) -> Vec<u8> {
@@ -139,31 +105,17 @@ pub(crate) fn check_proposal(proposal: &Proposal, view: &ProposalView<'_>) -> Re
         return Err("it is a builder's block, and builders are not enabled here".to_owned());
     }
     let block = proposal.inspect(spec.preset).map_err(|error| format!("the block cannot be read: {error}"))?;
-    let header = block.header;
-    if header.slot != view.slot {
-        return Err(format!("it is for slot {}, not {}", header.slot, view.slot));
-    }
-    if header.proposer_index != view.proposer {
-        return Err(format!("its proposer is validator {}, not {}", header.proposer_index, view.proposer));
-    }
-    if !view.parents.contains(&header.parent_root) {
-        return Err(format!("it builds on {}, which is not our head", short(&header.parent_root)));
-    }
-    // A builder's payload pays the builder, and the builder pays the registered recipient in the payload.
-    if !proposal.blinded && block.fee_recipient != view.fee_recipient.0 {
-        return Err(format!("it pays {} instead of {}", Address(block.fee_recipient), view.fee_recipient));
-    }
-    if block.timestamp != spec.slot_start(view.slot).seconds() {
-        return Err("the time of its payload is not that of the slot".to_owned());
-    }
+    let known = BlockView {
+        slot: view.slot,
+        proposer: view.proposer,
+        fee_recipient: view.fee_recipient,
+        timestamp: spec.slot_start(view.slot).seconds(),
+        parents: view.parents,
+    };
+    check_block(&block, proposal.blinded, &known).map_err(|objection| objection.to_string())?;
     let reveal = Signature::from_bytes(&block.randao_reveal).map_err(|error| format!("its RANDAO reveal: {error}"))?;
     if !bls::verify(view.key, &HashedMessage::new(&spec.randao(epoch)), &reveal) {
         return Err("its RANDAO reveal is not the validator's".to_owned());
     }
     Ok(block)
-}
-
-/// Eight digits of a root, for sentences.
-pub(crate) fn short(root: &Root) -> String {
-    format!("0x{}..", hex::encode(&root[..4]))
 }

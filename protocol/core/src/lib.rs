@@ -12,6 +12,7 @@
 //! | [`beacon`], [`duty`] | the chain as validators see it, and names of what committees do for them |
 //! | [`signing`] | partial signatures of a committee, combined and verified |
 //! | [`consensus`] | agreement of a committee on one value |
+//! | [`judgement`] | what an operator checks of a proposed value before it signs |
 //! | [`certificate`], [`directory`] | the result of a ceremony and its offline verification |
 //! | [`slashing`] | what a validator may sign: the rules of EIP-3076 and its interchange format |
 //! | [`encoding`] | the one binary encoding |
@@ -25,9 +26,12 @@ pub mod deposit;
 pub mod directory;
 pub mod dkg;
 pub mod duty;
+#[cfg(feature = "simulation")]
+pub mod duty_simulation;
 pub mod eip712;
 pub mod encoding;
 pub mod exit;
+pub mod judgement;
 pub mod machine;
 pub mod network;
 #[cfg(feature = "simulation")]

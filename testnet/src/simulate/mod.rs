@@ -5,7 +5,9 @@
 //! | `schedule.rs` | which faults a seed means |
 //! | `invariants.rs` | safety and liveness |
 //! | `summary.rs` | the table and the JSON report |
+//! | `duties/` | duties of a committee instead of ceremonies: nothing slashable is signed |
 
+pub mod duties;
 pub mod invariants;
 pub mod schedule;
 pub mod summary;

@@ -51,7 +51,7 @@ impl Behaviour {
 const OVERHEARD: usize = 64;
 
 /// A misbehaving operator: all that an honest one knows, and its key.
-pub(super) struct Adversary {
+pub(crate) struct Adversary {
     behaviour: Behaviour,
     instance: InstanceId,
     committee: Arc<Committee>,
@@ -65,7 +65,7 @@ pub(super) struct Adversary {
 type Emissions = Vec<(Recipient, Message)>;
 
 impl Adversary {
-    pub(super) fn new(
+    pub(crate) fn new(
         behaviour: Behaviour,
         instance: InstanceId,
         committee: Arc<Committee>,
@@ -80,7 +80,7 @@ impl Adversary {
     }
 
     /// A message that reached the operator.
-    pub(super) fn overhear(&mut self, message: &Message, rng: &mut impl RngCore) {
+    pub(crate) fn overhear(&mut self, message: &Message, rng: &mut impl RngCore) {
         if self.overheard.len() < OVERHEARD {
             self.overheard.push(message.clone());
         } else {
@@ -90,7 +90,7 @@ impl Adversary {
     }
 
     /// What is sent instead of an honest message.
-    pub(super) fn tamper(&mut self, to: Recipient, message: &Message, rng: &mut impl RngCore) -> Emissions {
+    pub(crate) fn tamper(&mut self, to: Recipient, message: &Message, rng: &mut impl RngCore) -> Emissions {
         let behaviour = match self.behaviour {
             Behaviour::Everything => Behaviour::ALL[below(rng, 7) as usize],
             behaviour => behaviour,

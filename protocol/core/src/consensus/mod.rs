@@ -17,7 +17,7 @@
 //! | `round`, `values` | what is held, and its bounds |
 
 #[cfg(feature = "simulation")]
-mod adversary;
+pub(crate) mod adversary;
 mod certificate;
 mod machine;
 mod message;
