@@ -43,7 +43,7 @@ use cluster_crypto::identity::SecretKey;
 use cluster_net::codec::Traffic;
 use cluster_net::gate::{Member, Members};
 use cluster_net::info::{Info, Mismatch, Role};
-use cluster_net::{consensus, discovery, dkg, identity, info, limits, publish, signing};
+use cluster_net::{consensus, discovery, dkg, identity, info, limits, performance, publish, signing};
 use libp2p::{Multiaddr, PeerId};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -93,6 +93,8 @@ pub struct Timeouts {
     pub value: Duration,
     /// For partial signatures.
     pub signing: Duration,
+    /// For figures of duties.
+    pub performance: Duration,
 }
 
 impl Default for Timeouts {
@@ -104,6 +106,7 @@ impl Default for Timeouts {
             consensus: limits::DUTY_TIMEOUT,
             value: limits::VALUE_TIMEOUT,
             signing: limits::DUTY_TIMEOUT,
+            performance: limits::PERFORMANCE_TIMEOUT,
         }
     }
 }
@@ -249,6 +252,15 @@ pub enum Event {
         /// Where the answer goes.
         responder: Responder<signing::Response>,
     },
+    /// An operator or gateway asked how duties were performed.
+    Performance {
+        /// The authenticated sender; an operator or a gateway.
+        from: Peer,
+        /// The request.
+        request: performance::Request,
+        /// Where the answer goes.
+        responder: Responder<performance::Response>,
+    },
     /// Gossip brought an owner's request. It travels on only if the verdict says so.
     Request {
         /// The request, unchecked.
@@ -295,6 +307,7 @@ struct TrafficTable {
     info: Arc<Traffic>,
     consensus: Arc<Traffic>,
     signing: Arc<Traffic>,
+    performance: Arc<Traffic>,
     gossip: Arc<Traffic>,
 }
 

@@ -208,8 +208,7 @@ pub async fn start_with(config: OperatorConfig, loaded: Loaded, hooks: Hooks) ->
         stop.clone(),
         tasks.clone(),
     );
-    let hub = duties.as_ref().map(|duties| duties.hub.clone());
-    tasks.spawn(answers.with_hub(hub).with_desk(exits.clone()).run(events));
+    tasks.spawn(answers.with_duties(duties.clone()).with_desk(exits.clone()).run(events));
     tasks.spawn(orders::pass_on(exits.clone(), client.clone(), me, stop.clone(), tasks.clone()));
     readiness.set(true);
     tracing::info!(operator_id = me.0, peer_id = %client.local_peer_id(), network = %loaded.network, "operator {me} is running");

@@ -1,5 +1,6 @@
 //! Calls to the Cluster Node Service: by a gateway with signed headers, by an owner with a session token.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use cluster_core::ceremony::CeremonyId;
@@ -72,6 +73,54 @@ pub struct ReportedCulprit {
     pub operator_id: u32,
     /// What it did.
     pub kind: String,
+}
+
+/// What the operators of a committee say about an epoch, merged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PerformanceReport {
+    /// The epoch.
+    pub epoch: u64,
+    /// When it began, in milliseconds since the Unix epoch.
+    pub start_ms: u64,
+    /// Operators whose claims were merged.
+    pub reports: u32,
+    /// Exchanges of partial signatures for duties of the committee.
+    pub exchanges: u32,
+    /// The whole committee, ascending.
+    pub operators: Vec<ReportedOperator>,
+    /// Some of its validators.
+    pub validators: Vec<ReportedValidator>,
+}
+
+/// One operator of a committee.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReportedOperator {
+    /// Who.
+    pub operator_id: u32,
+    /// Exchanges in which its partial signatures were seen.
+    pub seen: u32,
+}
+
+/// One validator's duties in an epoch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReportedValidator {
+    /// Its public key, 0x hex.
+    pub pubkey: String,
+    /// By kind.
+    pub duties: Vec<KindFigures>,
+}
+
+/// Duties of one kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KindFigures {
+    /// The kind.
+    pub kind: String,
+    /// Duties that the validator had.
+    pub expected: u32,
+    /// Duties that were submitted.
+    pub submitted: u32,
+    /// Misses by reason.
+    pub misses: BTreeMap<String, u32>,
 }
 
 /// `application/problem+json`, as far as it is shown.
@@ -168,6 +217,15 @@ impl ServiceClient {
     ) -> Result<(), CallError> {
         let path = format!("/v1/gateway/ceremonies/{ceremony_id}/progress");
         self.signed(key, Method::POST, &path, self.body_of(report)?).await
+    }
+
+    /// `PUT /v1/gateway/performance`. Idempotent.
+    pub async fn publish_performance(
+        &self,
+        key: &identity::SecretKey,
+        report: &PerformanceReport,
+    ) -> Result<(), CallError> {
+        self.signed(key, Method::PUT, "/v1/gateway/performance", self.body_of(report)?).await
     }
 
     async fn signed(

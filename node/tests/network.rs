@@ -144,6 +144,7 @@ async fn serve(mut events: EventStream, seen: Arc<Mutex<Seen>>) {
                 seen.partials.push(request);
                 responder.respond(signing::Response::Accepted);
             }
+            Event::Performance { responder, .. } => responder.respond(cluster_net::performance::Response::Busy),
             Event::Request { request, verdict } => {
                 seen.requests.push(request);
                 verdict.accept();

@@ -15,9 +15,12 @@ use axum::response::IntoResponse;
 use axum::Router;
 use cluster_core::certificate::Certificate;
 use cluster_core::committee::OperatorId;
+use cluster_core::duty::SigningKind;
 use cluster_core::request::SignedRequest;
 use cluster_crypto::identity;
+use cluster_net::performance;
 use cluster_node::driver::Hooks;
+use cluster_node::network::{Event, EventStream};
 use cluster_node::service_client::signed_headers;
 use common::World;
 
@@ -35,6 +38,7 @@ struct Inner {
     refused_calls: usize,
     published: Vec<usize>,
     steps: Vec<(u32, String)>,
+    performance: Vec<serde_json::Value>,
 }
 
 impl Service {
@@ -84,6 +88,10 @@ async fn answer(
             let cursor = if path.contains("after=1&") { 1 } else { 0 };
             let requests = &inner.requests[cursor.min(inner.requests.len())..];
             return axum::Json(serde_json::json!({ "cursor": "1", "requests": requests })).into_response();
+        }
+        if path == "/v1/gateway/performance" {
+            inner.performance.push(serde_json::from_slice(&body).unwrap());
+            return StatusCode::OK.into_response();
         }
         if method == Method::PUT {
             let certificate = Certificate::from_json(std::str::from_utf8(&body).unwrap()).unwrap();
@@ -142,5 +150,86 @@ async fn what_the_service_missed_is_published_after_an_outage_and_a_crash_of_the
     gateway.shutdown().await;
     for operator in operators.into_values() {
         operator.shutdown().await;
+    }
+}
+
+/// An operator that performed its duties in epochs 0 to 4, or says that nobody but itself did.
+async fn say(mut events: EventStream, lies: bool) {
+    while let Some(event) = events.next().await {
+        let Event::Performance { request: performance::Request::Since { epoch }, responder, .. } = event else {
+            continue;
+        };
+        let duty = |submitted| performance::KindReport {
+            kind: SigningKind::Attestation,
+            expected: 1,
+            submitted,
+            misses: (submitted == 0).then_some((performance::Reason::Slashable, 1)).into_iter().collect(),
+        };
+        let report = |epoch| performance::Report {
+            epoch,
+            start_ms: epoch * 1_000,
+            committee: (1..=4).map(OperatorId).collect(),
+            exchanges: 9,
+            seen: if lies { vec![0, 0, 0, 9] } else { vec![9, 9, 9, 8] },
+            validators: vec![performance::ValidatorReport { pubkey: [7; 48], duties: vec![duty(u32::from(!lies))] }],
+        };
+        // Two epochs in an answer.
+        let reports: Vec<_> = (epoch..5.min(epoch + 2)).map(report).collect();
+        let next = epoch.max(5.min(epoch + 2));
+        responder.respond(performance::Response::Page(performance::Page { reports, next }));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn performance_is_published_as_most_operators_saw_it_and_again_after_a_crash() {
+    let world = World::new(4);
+    let mut clients = Vec::new();
+    for id in world.ids() {
+        let (client, events) = world.start_mesh(id).await;
+        clients.push(client);
+        tokio::spawn(say(events, id == OperatorId(4)));
+    }
+    let service = Service::default();
+    service.with(|inner| {
+        inner.gateway = Some(world.gateway_key.clone());
+        inner.down = true;
+    });
+    let url = service.start().await;
+    let gateway = world.start_gateway_for(&url).await;
+    service.until("a call that failed", |inner| inner.refused_calls > 3).await;
+    service.with(|inner| inner.down = false);
+    let told_of_all = |inner: &Inner| {
+        (0..5).all(|epoch| inner.performance.iter().any(|told| told["epoch"] == epoch && told["reports"] == 4))
+    };
+    service.until("every epoch, of all four", told_of_all).await;
+    let expected = serde_json::json!({
+        "operators": [
+            { "operator_id": 1, "seen": 9 },
+            { "operator_id": 2, "seen": 9 },
+            { "operator_id": 3, "seen": 9 },
+            { "operator_id": 4, "seen": 8 },
+        ],
+        "validators": [{
+            "pubkey": format!("0x{}", "07".repeat(48)),
+            "duties": [{ "kind": "attestation", "expected": 1, "submitted": 1, "misses": {} }],
+        }],
+    });
+    let check = |inner: &mut Inner| {
+        for told in &inner.performance {
+            assert_eq!((&told["operators"], &told["validators"]), (&expected["operators"], &expected["validators"]));
+            assert_eq!(told["start_ms"], told["epoch"].as_u64().unwrap() * 1_000);
+            assert!(told["reports"].as_u64().unwrap() >= 3, "a threshold at least: {told}");
+        }
+    };
+    service.with(check);
+    gateway.kill().await;
+    // What was in memory only is asked for again, and the same is published.
+    service.with(|inner| inner.performance.clear());
+    let gateway = world.start_gateway_for(&url).await;
+    service.until("every epoch once more", told_of_all).await;
+    service.with(check);
+    gateway.shutdown().await;
+    for client in clients {
+        client.shutdown().await;
     }
 }

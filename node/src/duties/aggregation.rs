@@ -210,7 +210,8 @@ impl Engine {
         let signed = with_signatures(objects.into_iter().map(|(_, object)| object), &signed.signatures);
         if !signed.is_empty() {
             let published = self.parts.beacon.publish_aggregates(fork, &signed).await;
-            self.note_publication(&mut draft, published.map_err(|error| error.to_string()), signed.len());
+            let done: Vec<u64> = signed.iter().map(|signed| signed.message.aggregator_index.0).collect();
+            self.note_publication(&mut draft, published.map_err(|error| error.to_string()), &done);
         }
         self.record(draft.finish());
     }
@@ -258,7 +259,8 @@ impl Engine {
         let signed = with_signatures(objects.into_iter().map(|(_, object)| object), &signed.signatures);
         if !signed.is_empty() {
             let published = self.parts.beacon.publish_contributions(&signed).await;
-            self.note_publication(&mut draft, published.map_err(|error| error.to_string()), signed.len());
+            let done: Vec<u64> = signed.iter().map(|signed| signed.message.aggregator_index.0).collect();
+            self.note_publication(&mut draft, published.map_err(|error| error.to_string()), &done);
         }
         self.record(draft.finish());
     }

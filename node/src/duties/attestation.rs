@@ -252,7 +252,8 @@ impl Engine {
                 }
                 Err(error) => Err(error.to_string()),
             };
-            self.note_publication(&mut draft, published, attestations.len());
+            let done: Vec<u64> = attestations.iter().map(|attestation| attestation.attester_index.0).collect();
+            self.note_publication(&mut draft, published, &done);
         }
         self.record(draft.finish());
     }
@@ -294,7 +295,8 @@ impl Engine {
             .collect();
         if !messages.is_empty() {
             let published = self.parts.beacon.publish_sync_messages(&messages).await.map_err(|error| error.to_string());
-            self.note_publication(&mut draft, published, messages.len());
+            let done: Vec<u64> = messages.iter().map(|message| message.validator_index.0).collect();
+            self.note_publication(&mut draft, published, &done);
         }
         self.record(draft.finish());
     }
@@ -317,9 +319,10 @@ impl Engine {
         );
     }
 
-    pub(super) fn note_publication(&self, draft: &mut Draft, published: Result<(), String>, count: usize) {
+    /// `done` names the validators, by index, that it was published for.
+    pub(super) fn note_publication(&self, draft: &mut Draft, published: Result<(), String>, done: &[u64]) {
         match published {
-            Ok(()) => draft.submitted(self.now(), count),
+            Ok(()) => draft.submitted_for(self.now(), done),
             Err(reason) => draft.missed(Miss::NotAccepted { reason }),
         }
     }

@@ -83,7 +83,7 @@ impl Engine {
                 let index = validator.index;
                 tracing::info!(validator_index = index.0, "validator {index} leaves, as its owner ordered");
             }
-            self.note_publication(&mut draft, published.map_err(|error| error.to_string()), 1);
+            self.note_publication(&mut draft, published.map_err(|error| error.to_string()), &[validator.index.0]);
         }
         self.record(draft.finish());
     }

@@ -13,6 +13,7 @@
 //! | [`votes`] | what an operator has voted, kept so that it never votes differently after a restart |
 //! | [`clock`] | the time that everything here reads, and sleeps by |
 //! | [`record`], [`ledger`], [`metrics`] | what became of every duty, kept and counted |
+//! | [`performance`] | the same per validator and epoch, for gateways |
 
 mod aggregation;
 mod ahead;
@@ -25,6 +26,7 @@ pub mod hub;
 pub mod ledger;
 pub mod mesh;
 pub mod metrics;
+pub mod performance;
 mod proofs;
 mod proposal;
 pub mod record;

@@ -31,6 +31,25 @@ pub struct DutyRecord {
     pub bad: Vec<OperatorId>,
     /// Why it was missed, for some validators at least.
     pub miss: Option<Miss>,
+    /// The validators that it was not submitted for, when it was submitted for others.
+    #[serde(default)]
+    pub missed: Vec<u64>,
+}
+
+impl DutyRecord {
+    /// Every validator that had the duty, as often as it had it, and whether it was submitted for it. Nothing when the
+    /// record does not say for whom.
+    pub fn outcomes(&self) -> impl Iterator<Item = (u64, bool)> + '_ {
+        let submitted = self.submitted as usize;
+        let all = submitted >= self.validators.len();
+        let told = all || submitted == 0 || self.missed.len() == self.validators.len() - submitted;
+        let mut missed = self.missed.clone();
+        self.validators.iter().filter(move |_| told).map(move |index| {
+            let place = missed.iter().position(|other| other == index);
+            let is_missed = place.map(|place| missed.swap_remove(place)).is_some();
+            (*index, all || (submitted > 0 && !is_missed))
+        })
+    }
 }
 
 /// Milliseconds after the start of the slot; `None` for a step that was not reached.
@@ -174,6 +193,7 @@ impl Draft {
             participants: Vec::new(),
             bad: Vec::new(),
             miss: None,
+            missed: Vec::new(),
         };
         Self { record, slot_start }
     }
@@ -205,6 +225,17 @@ impl Draft {
     pub(super) fn submitted(&mut self, at: Time, count: usize) {
         self.record.steps.submitted_ms = Some(self.slot_ms(at));
         self.record.submitted = u32::try_from(count).unwrap_or(u32::MAX);
+    }
+
+    /// Submitted for these validators, by index, each as often as it had the duty.
+    pub(super) fn submitted_for(&mut self, at: Time, validators: &[u64]) {
+        self.submitted(at, validators.len());
+        self.record.missed.clone_from(&self.record.validators);
+        for done in validators {
+            if let Some(place) = self.record.missed.iter().position(|index| index == done) {
+                self.record.missed.remove(place);
+            }
+        }
     }
 
     /// The first reason stays: later ones follow from it.

@@ -233,6 +233,9 @@ impl Intake {
             Event::Signing { responder, .. } => {
                 responder.respond(cluster_net::signing::Response::refused("a gateway performs no duties"))
             }
+            Event::Performance { responder, .. } => {
+                responder.respond(cluster_net::performance::Response::refused("a gateway performs no duties"))
+            }
             Event::Publish { from, request, responder } => self.publish(&from, request, responder),
             // Operators judge requests; a gateway follows those that it took itself.
             Event::Request { verdict, request } => self.gossip(&request, verdict),

@@ -9,6 +9,7 @@
 //! | `decoding.rs` | contributions from their bytes, each transcript once |
 //! | `collection.rs` | contributions, checked and merged |
 //! | `outbox.rs` | certificates on disk until the service has them |
+//! | `performance/` | how duties were performed: operators' claims, merged and published |
 //! | `service.rs` | the long poll, and reports of progress |
 //! | `api.rs` | `POST /v1/requests` |
 
@@ -18,6 +19,7 @@ mod decoding;
 mod follower;
 mod intake;
 pub mod outbox;
+mod performance;
 mod service;
 
 use std::net::SocketAddr;
@@ -144,6 +146,7 @@ pub async fn start_with(
     run_blocking(move || resumed.restore()).await?;
     shared.tasks.spawn(intake.clone().run(events));
     if let Some(service) = shared.service.clone() {
+        shared.tasks.spawn(performance::run(Arc::clone(&shared), service.clone()));
         shared.tasks.spawn(service::poll(Arc::clone(&shared), service, intake.clone()));
     }
     readiness.set(true);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cluster_net::discovery::{self, Gossip, Kademlia};
-use cluster_net::{consensus, dkg, gate, info, limits, publish, signing};
+use cluster_net::{consensus, dkg, gate, info, limits, performance, publish, signing};
 use libp2p::connection_limits::{self, ConnectionLimits};
 use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
@@ -33,6 +33,7 @@ pub(super) struct Behaviour {
     pub(super) consensus: consensus::Behaviour,
     pub(super) value: consensus::ValueBehaviour,
     pub(super) signing: signing::Behaviour,
+    pub(super) performance: performance::Behaviour,
 }
 
 /// Builds the swarm: TCP with noise and yamux, QUIC, DNS names, and circuits through relays.
@@ -77,6 +78,7 @@ pub(super) fn build(
             consensus: consensus::behaviour(timeouts.consensus, shared.traffic.consensus.clone()),
             value: consensus::value_behaviour(timeouts.value, shared.traffic.consensus.clone()),
             signing: signing::behaviour(timeouts.signing, shared.traffic.signing.clone()),
+            performance: performance::behaviour(timeouts.performance, shared.traffic.performance.clone()),
         })
         .map_err(|error| transport(&error))?
         .with_swarm_config(|swarm| {

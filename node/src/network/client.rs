@@ -11,7 +11,7 @@ use cluster_net::codec::{FrameError, TrafficCount};
 use cluster_net::discovery::{Announcement, OperatorRecord};
 use cluster_net::gate::Member;
 use cluster_net::info::Info;
-use cluster_net::{consensus, dkg, info, limits, publish, signing};
+use cluster_net::{consensus, dkg, info, limits, performance, publish, signing};
 use libp2p::core::upgrade::NegotiationError;
 use libp2p::request_response::OutboundFailure;
 use libp2p::{Multiaddr, PeerId};
@@ -138,6 +138,8 @@ pub struct Stats {
     pub consensus: TrafficCount,
     /// Partial signatures.
     pub signing: TrafficCount,
+    /// Figures of duties.
+    pub performance: TrafficCount,
     /// Payloads of announcements, without gossip's own overhead.
     pub gossip: TrafficCount,
 }
@@ -150,6 +152,7 @@ impl Stats {
             info: traffic.info.read(),
             consensus: traffic.consensus.read(),
             signing: traffic.signing.read(),
+            performance: traffic.performance.read(),
             gossip: traffic.gossip.read(),
         }
     }
@@ -165,18 +168,19 @@ impl Stats {
     }
 
     /// Bytes and messages by the name of the protocol.
-    pub fn by_protocol(&self) -> [(&'static str, TrafficCount); 6] {
+    pub fn by_protocol(&self) -> [(&'static str, TrafficCount); 7] {
         [
             ("dkg", self.dkg),
             ("publish", self.publish),
             ("info", self.info),
             ("consensus", self.consensus),
             ("signing", self.signing),
+            ("performance", self.performance),
             ("gossip", self.gossip),
         ]
     }
 
-    fn all(&self) -> [TrafficCount; 6] {
+    fn all(&self) -> [TrafficCount; 7] {
         self.by_protocol().map(|(_, count)| count)
     }
 }
@@ -253,6 +257,19 @@ impl Client {
         let reply = self.exchange(peer, Queue::Signing, |reply| Command::Signing { peer, request, reply }).await?;
         match reply {
             signing::Response::Busy => Err(RequestError::PeerBusy),
+            response => Ok(response),
+        }
+    }
+
+    /// Asks an operator how duties were performed.
+    pub async fn ask_performance(
+        &self,
+        peer: PeerId,
+        request: performance::Request,
+    ) -> Result<performance::Response, RequestError> {
+        let command = |reply| Command::Performance { peer, request, reply };
+        match self.exchange(peer, Queue::Performance, command).await? {
+            performance::Response::Busy => Err(RequestError::PeerBusy),
             response => Ok(response),
         }
     }
@@ -407,6 +424,7 @@ enum Queue {
     Consensus,
     Value,
     Signing,
+    Performance,
 }
 
 impl Queue {
@@ -417,11 +435,12 @@ impl Queue {
             Self::Consensus => limits::CONSENSUS_IN_FLIGHT,
             Self::Value => limits::VALUES_IN_FLIGHT,
             Self::Signing => limits::SIGNING_IN_FLIGHT,
+            Self::Performance => limits::PERFORMANCE_IN_FLIGHT,
         }
     }
 }
 
-/// One line per peer and protocol; there are no more lines than registered peers times six.
+/// One line per peer and protocol; there are no more lines than registered peers times seven.
 #[derive(Debug, Default)]
 struct Queues {
     lines: Mutex<HashMap<(PeerId, Queue), Arc<Line>>>,

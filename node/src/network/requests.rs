@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use cluster_net::{consensus, dkg, info, publish, signing};
+use cluster_net::{consensus, dkg, info, performance, publish, signing};
 use futures::stream::FuturesUnordered;
 use libp2p::request_response::{self, Message, OutboundRequestId, ResponseChannel};
 use libp2p::PeerId;
@@ -19,6 +19,7 @@ pub(super) enum Answer {
     Consensus(ResponseChannel<consensus::Response>, consensus::Response),
     Value(ResponseChannel<consensus::Response>, consensus::Response),
     Signing(ResponseChannel<signing::Response>, signing::Response),
+    Performance(ResponseChannel<performance::Response>, performance::Response),
     /// The responder was dropped; the channel goes with it and the peer sees the stream end.
     None,
 }
@@ -47,6 +48,7 @@ impl Task {
             Answer::Consensus(channel, response) => drop(behaviour.consensus.send_response(channel, response)),
             Answer::Value(channel, response) => drop(behaviour.value.send_response(channel, response)),
             Answer::Signing(channel, response) => drop(behaviour.signing.send_response(channel, response)),
+            Answer::Performance(channel, response) => drop(behaviour.performance.send_response(channel, response)),
             Answer::None => {}
         }
     }
@@ -92,6 +94,18 @@ impl Task {
             answer: Answer::Signing,
             busy: signing::Response::Busy,
             operators_only: Some(signing::Response::refused("only operators take part in duties")),
+        };
+        self.on_exchange(event, route);
+    }
+
+    pub(super) fn on_performance(&mut self, event: performance::Event) {
+        let route = Route {
+            protocol: performance::PROTOCOL_NAME,
+            waiting: |waiting| &mut waiting.performance,
+            event: |from, request, responder| Event::Performance { from, request, responder },
+            answer: Answer::Performance,
+            busy: performance::Response::Busy,
+            operators_only: None,
         };
         self.on_exchange(event, route);
     }

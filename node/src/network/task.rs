@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use cluster_net::discovery::{self, Announcement};
 use cluster_net::gate::NotRegistered;
-use cluster_net::{consensus, dkg, info, limits, publish, signing};
+use cluster_net::{consensus, dkg, info, limits, performance, publish, signing};
 use futures::stream::FuturesUnordered;
 use futures::StreamExt;
 use libp2p::core::transport::ListenerId;
@@ -41,6 +41,7 @@ pub(super) enum Command {
     Consensus { peer: PeerId, request: consensus::Request, reply: Reply<consensus::Response> },
     Value { peer: PeerId, request: consensus::Request, reply: Reply<consensus::Response> },
     Signing { peer: PeerId, request: signing::Request, reply: Reply<signing::Response> },
+    Performance { peer: PeerId, request: performance::Request, reply: Reply<performance::Response> },
     Announce { announcement: Announcement, reply: oneshot::Sender<Result<(), AnnounceError>> },
     Judged { message_id: MessageId, source: PeerId, acceptance: MessageAcceptance },
     Record { message_id: MessageId, source: PeerId, checked: gossip::Record },
@@ -58,6 +59,7 @@ pub(super) struct Waiting {
     pub(super) consensus: HashMap<OutboundRequestId, Reply<consensus::Response>>,
     pub(super) value: HashMap<OutboundRequestId, Reply<consensus::Response>>,
     pub(super) signing: HashMap<OutboundRequestId, Reply<signing::Response>>,
+    pub(super) performance: HashMap<OutboundRequestId, Reply<performance::Response>>,
 }
 
 pub(super) struct Task {
@@ -217,6 +219,7 @@ impl Task {
             Command::Consensus { peer, reply, .. } if !self.book.is_connected(&peer) => not_connected(reply),
             Command::Value { peer, reply, .. } if !self.book.is_connected(&peer) => not_connected(reply),
             Command::Signing { peer, reply, .. } if !self.book.is_connected(&peer) => not_connected(reply),
+            Command::Performance { peer, reply, .. } if !self.book.is_connected(&peer) => not_connected(reply),
             Command::Dkg { peer, request, reply } => {
                 self.waiting.dkg.insert(behaviour.dkg.send_request(&peer, request), reply);
             }
@@ -234,6 +237,9 @@ impl Task {
             }
             Command::Signing { peer, request, reply } => {
                 self.waiting.signing.insert(behaviour.signing.send_request(&peer, request), reply);
+            }
+            Command::Performance { peer, request, reply } => {
+                self.waiting.performance.insert(behaviour.performance.send_request(&peer, request), reply);
             }
             Command::Announce { announcement, reply } => {
                 let _ = reply.send(self.announce(&announcement));
@@ -414,6 +420,7 @@ impl Task {
             BehaviourEvent::Consensus(event) => self.on_consensus(event),
             BehaviourEvent::Value(event) => self.on_value(event),
             BehaviourEvent::Signing(event) => self.on_signing(event),
+            BehaviourEvent::Performance(event) => self.on_performance(event),
             BehaviourEvent::Gossip(gossipsub::Event::Message { propagation_source, message_id, message }) => {
                 self.on_gossip(propagation_source, message_id, message);
             }

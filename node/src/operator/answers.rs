@@ -10,7 +10,7 @@ use cluster_core::exit::SignedExitRequest;
 use cluster_core::request::SignedRequest;
 use cluster_net::codec::Bytes;
 use cluster_net::gate::Member;
-use cluster_net::{codec, consensus, dkg, limits, publish, signing};
+use cluster_net::{codec, consensus, dkg, limits, performance, publish, signing};
 use libp2p::{Multiaddr, PeerId};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -18,11 +18,12 @@ use tokio_util::task::TaskTracker;
 
 use crate::driver::results::{self, StoredResult};
 use crate::driver::{AdmissionError, Ceremonies, Lateness, OfferError};
-use crate::duties::hub::{Delivery, Hub};
+use crate::duties::hub::Delivery;
 use crate::duties::mesh::DutyMessage;
 use crate::exits::{ExitDesk, OrderError};
 use crate::metrics::{Metrics, OutcomeLabel};
 use crate::network::{Client, Event, EventStream, Peer, Responder, Verdict};
+use crate::operator::duties::Duties;
 use crate::operator::remember;
 use crate::service_client::now_ms;
 use crate::store::{Store, StoreError};
@@ -42,7 +43,7 @@ pub(super) struct Answers {
     stop: CancellationToken,
     tasks: TaskTracker,
     blocking: Arc<Semaphore>,
-    hub: Option<Hub>,
+    duties: Option<Duties>,
     desk: Option<ExitDesk>,
 }
 
@@ -57,12 +58,12 @@ impl Answers {
         tasks: TaskTracker,
     ) -> Self {
         let blocking = Arc::new(Semaphore::new(BLOCKING));
-        Self { me, ceremonies, client, store, metrics, stop, tasks, blocking, hub: None, desk: None }
+        Self { me, ceremonies, client, store, metrics, stop, tasks, blocking, duties: None, desk: None }
     }
 
-    /// Hands messages of duties to `hub`; without one they are refused.
-    pub(super) fn with_hub(self, hub: Option<Hub>) -> Self {
-        Self { hub, ..self }
+    /// Hands messages of duties to their hub, and answers questions about them; without duties both are refused.
+    pub(super) fn with_duties(self, duties: Option<Duties>) -> Self {
+        Self { duties, ..self }
     }
 
     /// Takes orders to exit that other operators pass on.
@@ -114,6 +115,7 @@ impl Answers {
                     Delivery::Refused(reason) => signing::Response::refused(reason),
                 });
             }
+            Event::Performance { from, request, responder } => self.performance(&from, request, responder),
             Event::Request { request, verdict } => self.gossip(request, verdict),
             Event::PeerAddress { peer_id, address } => self.remember(peer_id, address),
         }
@@ -121,8 +123,8 @@ impl Answers {
 
     /// A message of a duty: the hub keeps it, and judges it elsewhere.
     fn deliver(&self, from: &Peer, message: DutyMessage) -> Delivery {
-        match (&self.hub, &from.member) {
-            (Some(hub), Member::Operator(operator)) => hub.deliver(*operator, message),
+        match (&self.duties, &from.member) {
+            (Some(duties), Member::Operator(operator)) => duties.hub.deliver(*operator, message),
             (None, _) => Delivery::Refused("this operator performs no duties"),
             (Some(_), _) => Delivery::Refused("only operators take part in duties"),
         }
@@ -145,6 +147,16 @@ impl Answers {
                 Err(error) => signing::Response::refused(error.to_string()),
             });
         });
+    }
+
+    fn performance(&self, from: &Peer, request: performance::Request, responder: Responder<performance::Response>) {
+        let desk = match (&self.duties, &from.member) {
+            (Some(duties), Member::Gateway(_)) => Arc::clone(&duties.performance),
+            (None, _) => return responder.respond(performance::Response::refused("this operator performs no duties")),
+            (Some(_), _) => return responder.respond(performance::Response::refused("only gateways may ask")),
+        };
+        let performance::Request::Since { epoch } = request;
+        self.spawn(async move { responder.respond(desk.answer(epoch).await) });
     }
 
     fn dkg(&self, from: &Peer, request: dkg::Request, responder: Responder<dkg::Response>) {

@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use cluster_core::beacon::Epoch;
 use cluster_core::committee::OperatorId;
+use cluster_core::consensus::Evidence;
+use cluster_core::duty::SigningId;
+use cluster_core::machine::Time;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -14,9 +17,11 @@ use crate::driver::{Hooks, Wrap};
 use crate::duties::engine::{Engine, Parts, Settings};
 use crate::duties::exit::Orders;
 use crate::duties::hub::Hub;
+use crate::duties::hub::Observer;
 use crate::duties::ledger::Ledger;
 use crate::duties::mesh::{ClientMesh, Mesh};
 use crate::duties::metrics::DutyMetrics;
+use crate::duties::performance::Desk;
 use crate::duties::record::{DutyRecord, Recorder};
 use crate::duties::Clock;
 use crate::exits::ExitDesk;
@@ -44,6 +49,7 @@ pub(super) struct Context<'a> {
 #[derive(Clone)]
 pub(super) struct Duties {
     pub(super) hub: Hub,
+    pub(super) performance: Arc<Desk>,
 }
 
 /// Begins to perform duties; nothing when the operator has no beacon node.
@@ -65,10 +71,12 @@ pub(super) fn start(context: &Context<'_>) -> Result<Option<Duties>, NodeError> 
     let mesh: Arc<dyn Mesh> =
         Arc::new(ClientMesh::new(client.clone(), clock, metrics.clone(), stop.clone(), tasks.clone()));
     let mesh = wrapped(hooks.wrap_mesh.as_ref(), mesh);
-    let observer = Arc::new(metrics.clone());
-    let hub = Hub::new(me, loaded.identity.clone(), mesh, Arc::clone(store) as _, clock, observer);
     let duty_metrics = DutyMetrics::new(metrics);
     let ledger = Ledger::new(Arc::clone(store), duty_metrics.clone(), me, config.duties.keep_records_slots);
+    let observer = Arc::new(Watch { metrics: metrics.clone(), ledger: ledger.clone() });
+    let hub = Hub::new(me, loaded.identity.clone(), mesh, Arc::clone(store) as _, clock, observer);
+    let chain_id = loaded.network.chain_id();
+    let performance = Arc::new(Desk::new(Arc::clone(store), Arc::clone(&beacon), chain_id, clock));
     let recorder: Arc<dyn Recorder> = match &hooks.recorder {
         Some(other) => Arc::new(Both(Arc::new(ledger), Arc::clone(other))),
         None => Arc::new(ledger),
@@ -103,7 +111,7 @@ pub(super) fn start(context: &Context<'_>) -> Result<Option<Duties>, NodeError> 
         tasks: tasks.clone(),
     };
     tasks.spawn(Engine::run(parts));
-    Ok(Some(Duties { hub }))
+    Ok(Some(Duties { hub, performance }))
 }
 
 /// Epochs of slashing history beyond finality: a week and a half on mainnet, for people who look into an incident.
@@ -126,6 +134,34 @@ fn wrapped<T: ?Sized>(wrap: Option<&Wrap<T>>, inner: Arc<T>) -> Arc<T> {
     match wrap {
         Some(wrap) => wrap(inner),
         None => inner,
+    }
+}
+
+/// What the hub observes: counted, and added to the records.
+struct Watch {
+    metrics: Metrics,
+    ledger: Ledger,
+}
+
+impl Observer for Watch {
+    fn fault(&self, from: OperatorId, reason: &str) {
+        self.metrics.fault(from, reason);
+    }
+
+    fn evidence(&self, evidence: &Evidence) {
+        self.metrics.evidence(evidence);
+    }
+
+    fn expected(&self, operator: OperatorId, at: Time) {
+        self.metrics.expected(operator, at);
+    }
+
+    fn heard(&self, from: OperatorId, at: Time) {
+        self.metrics.heard(from, at);
+    }
+
+    fn attended(&self, exchange: &SigningId, participants: Vec<(OperatorId, u32)>) {
+        self.ledger.attended(*exchange, participants);
     }
 }
 

@@ -13,7 +13,7 @@
 //! | `slashing`, `slashing_chain` | see [`SlashingDb`] | what validators have signed                 | no     |
 //! | `outcomes`   | ceremony id                    | what the ceremony ended with                       | no     |
 //! | `outbox`     | ceremony id                    | gateway: certificate and what became of it         | no     |
-//! | `requests`   | ceremony id                    | gateway: requests under way                        | no     |
+//! | `requests`   | name                           | gateway: cursors of its polls and questions        | no     |
 //! | `peers`      | operator id                    | last known signed addresses                        | no     |
 //! | `exits`      | hash                           | an owner's signed order to let validators leave    | no     |
 //! | `duties`     | slot, kind, committee          | what became of a duty                              | no     |

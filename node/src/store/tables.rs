@@ -9,7 +9,7 @@ pub enum Table {
     Outcomes,
     /// By ceremony: a gateway's certificate and what became of it.
     Outbox,
-    /// By ceremony: requests that a gateway still follows.
+    /// A gateway's cursors: of its poll of the service, and of its questions to each operator.
     Requests,
     /// By operator: its last signed record of addresses.
     Peers,

@@ -15,9 +15,11 @@ use cluster_core::registry::{BootstrapEntry, GatewayEntry, OperatorEntry, Regist
 use cluster_core::request::{Request, SignedRequest, DEPOSIT_AMOUNT_GWEI};
 use cluster_crypto::ethereum::WalletKey;
 use cluster_crypto::identity;
+use cluster_net::info::Role;
 use cluster_node::config::{GatewayConfig, OperatorConfig};
 use cluster_node::driver::Hooks;
 use cluster_node::gateway::{self, GatewayHooks, RunningGateway};
+use cluster_node::network::{Client, EventStream, NetworkConfig};
 use cluster_node::operator::{self, Loaded, RunningOperator};
 use cluster_node::service_client::now_ms;
 use rand_chacha::ChaCha20Rng;
@@ -108,6 +110,20 @@ impl World {
         running
     }
 
+    /// The mesh of an operator without the operator: the test answers for it.
+    pub async fn start_mesh(&self, id: OperatorId) -> (Client, EventStream) {
+        let registry = self.registry.clone();
+        let mut config =
+            NetworkConfig::new(self.keys[&id].clone(), Role::Operator, Network::Hoodi.chain_id(), registry);
+        config.listen = vec!["/ip4/127.0.0.1/udp/0/quic-v1".parse().unwrap()];
+        let (client, events) = cluster_node::network::Network::start(config).await.unwrap();
+        let own = client.local_peer_id();
+        let addresses =
+            client.addresses().into_iter().map(|address| address.with_p2p(own).unwrap().to_string()).collect();
+        self.registry.operators.write().unwrap().get_mut(&id).unwrap().addresses = addresses;
+        (client, events)
+    }
+
     pub async fn start_gateway(&self) -> RunningGateway {
         self.start_gateway_for("").await
     }
@@ -119,6 +135,7 @@ impl World {
         config.http.listen = "127.0.0.1:0".into();
         config.publish.quiet_ms = 1_000;
         config.publish.pull_ms = 500;
+        config.publish.performance_ms = 200;
         config.service.url = url.into();
         config.service.poll_ms = 500;
         gateway::start_with(config, self.loaded(&self.gateway_key), GatewayHooks::default()).await.unwrap()

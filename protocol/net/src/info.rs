@@ -133,7 +133,7 @@ impl fmt::Display for VersionRange {
 
 /// The versions that this release speaks.
 pub fn supported() -> Vec<VersionRange> {
-    ["dkg", "publish", "info", "consensus", "signing"]
+    ["dkg", "publish", "info", "consensus", "signing", "performance"]
         .into_iter()
         .map(|protocol| VersionRange::new(protocol, 1, 1))
         .collect()

@@ -70,7 +70,7 @@ impl Exchange {
                 true => self.opened.mailbox.take(LETTERS),
                 false => match self.wait(&machine).await {
                     Ok(letters) => letters,
-                    Err(End) => return,
+                    Err(End) => return self.close(&machine),
                 },
             };
             machine = match self.work(machine, letters).await {
@@ -168,6 +168,17 @@ impl Exchange {
         tracing::warn!(exchange = %self.id, operator_id = operator.0, "a partial signature of operator {operator} is wrong");
         inner.observer.fault(operator, "a partial signature is wrong");
         inner.doubt(operator, self.opened.slots.slot_at(self.opened.now()));
+    }
+
+    /// Nobody waits for it any more.
+    fn close(&self, machine: &Machine) {
+        if self.report.is_some() || self.opened.inner.stop.is_cancelled() {
+            return;
+        }
+        let start = self.opened.slots.start(self.id.slot);
+        let into_slot = |at: Time| u32::try_from(at.since(start)).unwrap_or(u32::MAX);
+        let participants = machine.participants().into_iter().map(|(id, at)| (id, into_slot(at))).collect();
+        self.opened.inner.observer.attended(&self.id, participants);
     }
 
     /// Tells the result, once.

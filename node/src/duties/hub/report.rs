@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cluster_core::beacon::Slot;
 use cluster_core::committee::OperatorId;
 use cluster_core::consensus::Evidence;
-use cluster_core::duty::InstanceId;
+use cluster_core::duty::{InstanceId, SigningId};
 use cluster_core::machine::Time;
 use cluster_crypto::bls;
 use futures::future::BoxFuture;
@@ -156,6 +156,10 @@ pub trait Observer: Send + Sync + 'static {
 
     /// A message about a duty of these slots came from an operator.
     fn heard(&self, _from: OperatorId, _at: Time) {}
+
+    /// Whose partials came in the whole time of an exchange that is over, each with the milliseconds after the start of its
+    /// slot: also those that were not needed any more.
+    fn attended(&self, _exchange: &SigningId, _participants: Vec<(OperatorId, u32)>) {}
 }
 
 impl Observer for Metrics {
