@@ -21,6 +21,7 @@ runs=(
   "--latency-ms 150 --loss 0.02 --slot-seconds 6"
   "--rolling-restart --epochs 6"
   "--restart-beacon 1"
+  "--second-beacon --restart-beacon 1"
   "--second-beacon --kill-beacon 1"
 )
 for flags in "${runs[@]}"; do

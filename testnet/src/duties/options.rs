@@ -160,6 +160,9 @@ pub enum OptionsError {
     /// The chain would be lost.
     #[error("--kill-beacon needs --second-beacon: without a beacon node there are no duties")]
     LastBeacon,
+    /// Nothing would be measured.
+    #[error("--restart-beacon without --second-beacon needs an epoch of the report after it: only that can show that duties went on")]
+    NoTimeAfter,
     /// Both at once.
     #[error("--kill-beacon and --restart-beacon are about the same beacon node; give one of them")]
     BothBeacon,
@@ -262,6 +265,9 @@ impl Options {
                 self.check_epoch(flag, epoch)?;
             }
         }
+        if self.restart_beacon.is_some_and(|epoch| !self.second_beacon && epoch + 1 >= self.epochs) {
+            return Err(OptionsError::NoTimeAfter);
+        }
         if self.kill_beacon.is_some() && self.restart_beacon.is_some() {
             return Err(OptionsError::BothBeacon);
         }
@@ -305,8 +311,11 @@ impl Options {
         if faulty.len() + usize::from(self.rolling_restart) > tolerated {
             return None;
         }
+        // While the only beacon node is away nobody can do anything, and finality waits for what was missed.
+        let alone = self.restart_beacon.filter(|_| !self.second_beacon);
         // Two epochs after the one whose checkpoint it is, a chain that misses nothing has made it final.
-        Some(Marks { participation: MARK, from_epoch: 1, finalized_epoch: self.epochs - 2 })
+        let finalized_epoch = if alone.is_some() { 0 } else { self.epochs - 2 };
+        Some(Marks { participation: MARK, from_epoch: alone.map_or(1, |epoch| epoch + 1), finalized_epoch })
     }
 
     /// What is done to the network, in words.
@@ -363,6 +372,8 @@ mod tests {
             "--one-way must name two different operators, not 101 twice"
         );
         assert!(said(|options| options.kill_beacon = Some(1)).starts_with("--kill-beacon needs --second-beacon"));
+        let late = said(|options| options.restart_beacon = Some(3));
+        assert!(late.starts_with("--restart-beacon without --second-beacon needs an epoch"), "{late}");
         let said_rolling = said(|options| {
             options.rolling_restart = true;
             options.epochs = 2;
@@ -377,6 +388,10 @@ mod tests {
     fn a_committee_without_a_quorum_has_no_marks() {
         let mut options = Options::new(PathBuf::new(), PathBuf::new(), 1);
         assert_eq!(options.marks().unwrap(), Marks { participation: 0.99, from_epoch: 1, finalized_epoch: 2 });
+        options.restart_beacon = Some(1);
+        assert_eq!(options.marks().unwrap(), Marks { participation: 0.99, from_epoch: 2, finalized_epoch: 0 });
+        options.second_beacon = true;
+        assert_eq!(options.marks().unwrap().from_epoch, 1, "the other beacon node is there");
         options.byzantine = vec![(2, Behaviour::Silent), (2, Behaviour::WrongPartials)];
         assert!(options.marks().is_some(), "one operator is within what four tolerate");
         options.stop = vec![(3, 1)];
