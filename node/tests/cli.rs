@@ -5,32 +5,12 @@
 mod common;
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 use std::process::Command;
 
 use cluster_core::registry::RegistryFile;
 use cluster_core::request::SignedRequest;
+use common::command::{node, private};
 use common::World;
-
-struct Run {
-    ok: bool,
-    out: String,
-    err: String,
-}
-
-fn node(dir: &Path, args: &[&str]) -> Run {
-    let output = Command::new(env!("CARGO_BIN_EXE_cluster-node")).current_dir(dir).args(args).output().unwrap();
-    Run {
-        ok: output.status.success(),
-        out: String::from_utf8(output.stdout).unwrap(),
-        err: String::from_utf8(output.stderr).unwrap(),
-    }
-}
-
-fn private(path: &Path, text: &str) {
-    std::fs::write(path, text).unwrap();
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
-}
 
 /// A folder with `registry.toml` for the operators of a world and the wallet's key in `owner.key`.
 fn prepared() -> World {

@@ -2,6 +2,8 @@
 
 #![allow(dead_code)]
 
+pub mod command;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};

@@ -372,7 +372,8 @@ async fn killed_at_any_moment_the_signer_process_never_signs_a_conflict() {
             let (remote, spec) = (remote.clone(), Arc::clone(&spec));
             let asked = tokio::spawn(async move { remote.sign(&spec, request).await });
             if round + 1 == until {
-                // Somewhere between the arrival of the request and its answer.
+                // The moment of death is drawn, not waited for: anywhere between the arrival of the request and its
+                // answer. Every moment is a valid test; none is assumed to be reached.
                 std::thread::sleep(Duration::from_micros(u64::from(rng.next_u32() % 8000)));
                 break_process(&process);
             }
@@ -418,6 +419,7 @@ fn the_process_makes_its_key_once_and_refuses_to_start_without_it() {
     let give_up = Instant::now() + PATIENCE;
     while UnixStream::connect(dir.path().join("signer.sock")).is_err() {
         assert!(Instant::now() < give_up, "the signer does not listen");
+        // The pause between two attempts; what ends the wait is the socket, or the deadline above.
         std::thread::sleep(Duration::from_millis(10));
     }
     let mode = |file: &str| std::fs::metadata(dir.path().join(file)).unwrap().permissions().mode() & 0o777;

@@ -1,8 +1,6 @@
 //! `cluster-node split`, `import` and `exit` through the binary, with official EIP-2335 keystores.
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 
 use cluster_core::committee::{Committee, OperatorId};
@@ -22,6 +20,7 @@ use cluster_node::split::{split, ShareFile, SplitError, Terms};
 use cluster_node::store::{Source, Store};
 use rand_core::OsRng;
 
+use crate::common::command::{node, private};
 use crate::common::{any_file_contains, World};
 use crate::support::{spec, Clock};
 
@@ -29,26 +28,6 @@ const VECTORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../vectors/eip2333-2
 const PASSWORD: &str = "\u{1d531}\u{1d522}\u{1d530}\u{1d531}\u{1d52d}\u{1d51e}\u{1d530}\u{1d530}\u{1d534}\u{1d52c}\u{1d52f}\u{1d521}\u{1f511}";
 const SECRET: &str = "000000000019d6689c085ae165831e934ff763ae46a2a6c172b3f1b60a8ce26f";
 const OWNER: &str = "0x00000000000000000000000000000000000000aa";
-
-struct Run {
-    ok: bool,
-    out: String,
-    err: String,
-}
-
-fn node(dir: &Path, args: &[&str]) -> Run {
-    let output = Command::new(env!("CARGO_BIN_EXE_cluster-node")).current_dir(dir).args(args).output().unwrap();
-    Run {
-        ok: output.status.success(),
-        out: String::from_utf8(output.stdout).unwrap(),
-        err: String::from_utf8(output.stderr).unwrap(),
-    }
-}
-
-fn private(path: &Path, text: &str) {
-    std::fs::write(path, text).unwrap();
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
-}
 
 /// A world whose registry, wallet and first operator's key are files in its folder.
 fn prepared() -> World {

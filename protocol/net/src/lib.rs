@@ -10,6 +10,7 @@
 //! | [`signing`] | `/cluster-node/signing/1`, operator to operator |
 //! | [`performance`] | `/cluster-node/performance/1`, gateway to operator |
 //! | [`info`] | `/cluster-node/info/1`, anybody to anybody, and the negotiation of versions |
+//! | [`receipt`] | what is answered to consensus and signing |
 //! | [`discovery`] | signed operator records, gossip and Kademlia |
 //! | [`gate`] | who may connect at all |
 //! | [`identity`] | the registered key is the libp2p identity |
@@ -26,6 +27,7 @@ pub mod identity;
 pub mod info;
 pub mod performance;
 pub mod publish;
+pub mod receipt;
 pub mod signing;
 
 /// The one table of limits: what a peer can make this process read, hold or wait for.

@@ -32,6 +32,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::{self, at_most, Bytes, Excess, Traffic, Wire};
 use crate::limits;
+/// What an operator answers.
+pub use crate::receipt::Receipt as Response;
 
 /// The protocol, for [`codec::Codec`].
 #[derive(Debug, Clone, Copy)]
@@ -74,20 +76,6 @@ pub enum Request {
     Order(SignedExitRequest),
 }
 
-/// What an operator answers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Response {
-    /// The message was taken; it is judged later.
-    Accepted,
-    /// The message is refused for good.
-    Refused {
-        /// One sentence for people, at most [`limits::REASON_BYTES`].
-        reason: String,
-    },
-    /// Not now; repeat soon.
-    Busy,
-}
-
 impl Wire for Request {
     fn check(&self) -> Result<(), Excess> {
         match self {
@@ -96,21 +84,5 @@ impl Wire for Request {
                 at_most("the list of validators", order.request.pubkeys.len(), limits::EXIT_VALIDATORS)
             }
         }
-    }
-}
-
-impl Wire for Response {
-    fn check(&self) -> Result<(), Excess> {
-        match self {
-            Self::Refused { reason } => at_most("the reason", reason.len(), limits::REASON_BYTES),
-            Self::Accepted | Self::Busy => Ok(()),
-        }
-    }
-}
-
-impl Response {
-    /// A refusal; a reason above the limit is cut at a character.
-    pub fn refused(reason: impl Into<String>) -> Self {
-        Self::Refused { reason: codec::cut(reason.into(), limits::REASON_BYTES) }
     }
 }

@@ -1,6 +1,9 @@
 //! One instance of a whole committee in virtual time: one seed decides latencies, losses, partitions, crashes and
 //! misbehaviour, so that any failure can be run again exactly.
 
+mod faults;
+mod monitor;
+
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet, BinaryHeap},
@@ -12,9 +15,11 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
 pub use super::adversary::Behaviour;
+pub use faults::Faults;
+
 use super::{
     adversary::{below, Adversary},
-    Config, Decision, Digest, Message, Output, Record, Statement, VoteKind, MAX_MESSAGE_BYTES,
+    Config, Decision, Digest, Message, Output, Record, MAX_MESSAGE_BYTES,
 };
 use crate::{
     beacon::Slot,
@@ -22,61 +27,10 @@ use crate::{
     duty::{CommitteeId, InstanceId, InstanceKind},
     encoding,
     machine::{Machine as _, Recipient, Time},
-    simulation::{Partition, START},
+    simulation::START,
     verdict::{FaultReason, Verdict},
 };
-
-/// What goes wrong in a run, and how fast things are.
-#[derive(Clone, Debug)]
-pub struct Faults {
-    /// Shortest and longest latency of a message, in milliseconds. Messages overtake each other within the range.
-    pub latency_ms: (u64, u64),
-    /// Messages lost, of 1,000.
-    pub loss_permille: u64,
-    /// Messages delivered twice, of 1,000.
-    pub duplicate_permille: u64,
-    /// Times in which two sides do not hear each other.
-    pub partitions: Vec<Partition>,
-    /// Links that carry nothing from the first operator to the second.
-    pub one_way: BTreeSet<(OperatorId, OperatorId)>,
-    /// When loss, duplicates and one-way links end, in milliseconds after the start.
-    pub heal_ms: u64,
-    /// Operators that are killed before they perform their n-th effect (from 0, counted over restarts), and how many
-    /// milliseconds later they are started again.
-    pub crashes: Vec<(OperatorId, u64, u64)>,
-    /// Operators whose machines start late, in milliseconds after the start.
-    pub away: BTreeMap<OperatorId, u64>,
-    /// Operators that have their input late, in milliseconds after the start; `u64::MAX` is never.
-    pub input_ms: BTreeMap<OperatorId, u64>,
-    /// How long a judge takes.
-    pub judge_ms: u64,
-    /// Operators that find nothing valid but their own input.
-    pub doubters: BTreeSet<OperatorId>,
-    /// Operators that misbehave.
-    pub byzantine: BTreeMap<OperatorId, Behaviour>,
-    /// Bytes of a value.
-    pub value_bytes: usize,
-}
-
-impl Default for Faults {
-    fn default() -> Self {
-        Self {
-            latency_ms: (1, 20),
-            loss_permille: 0,
-            duplicate_permille: 0,
-            partitions: Vec::new(),
-            one_way: BTreeSet::new(),
-            heal_ms: u64::MAX,
-            crashes: Vec::new(),
-            away: BTreeMap::new(),
-            input_ms: BTreeMap::new(),
-            judge_ms: 1,
-            doubters: BTreeSet::new(),
-            byzantine: BTreeMap::new(),
-            value_bytes: 128,
-        }
-    }
-}
+use monitor::Monitor;
 
 /// One operator of a simulation.
 pub struct Node {
@@ -107,16 +61,6 @@ enum Event {
     Judged { to: OperatorId, life: u64, twin: usize, digest: Digest, valid: bool },
     Deliver { to: OperatorId, from: OperatorId, bytes: Arc<Vec<u8>> },
     Wake { to: OperatorId, life: u64 },
-}
-
-/// What honest operators said, and what may not be.
-#[derive(Default)]
-struct Monitor {
-    said: BTreeMap<(OperatorId, u32, VoteKind), Statement>,
-    /// Rounds that an operator entered by a round change, with the rounds of the prepare quorums that it claimed.
-    entered: BTreeMap<OperatorId, BTreeMap<u32, u32>>,
-    /// Rounds in which it committed.
-    committed: BTreeMap<OperatorId, BTreeSet<u32>>,
 }
 
 /// Counts over all honest operators.
@@ -534,40 +478,6 @@ impl Node {
 
     fn is_twins(&self) -> bool {
         self.adversary.as_ref().is_some_and(Adversary::is_twins)
-    }
-}
-
-impl Monitor {
-    /// The rules of `docs/spec/consensus.md` that bind one operator, also over restarts.
-    fn observe(&mut self, from: OperatorId, message: &Message) -> Result<(), String> {
-        let vote = match message {
-            Message::Propose(proposal) => &proposal.vote,
-            Message::Vote(vote) | Message::RoundChange { vote, .. } => vote,
-            _ => return Ok(()),
-        };
-        let place = (from, vote.round, vote.statement.kind());
-        let said = *self.said.entry(place).or_insert(vote.statement);
-        if said != vote.statement {
-            return Err(format!("operator {from} contradicts itself: {said:?}, {:?}", vote.statement));
-        }
-        match vote.statement {
-            Statement::RoundChange(claim) => {
-                let claimed = claim.map_or(0, |claim| claim.round);
-                self.entered.entry(from).or_default().insert(vote.round, claimed);
-            }
-            Statement::Commit(_) => drop(self.committed.entry(from).or_default().insert(vote.round)),
-            Statement::Propose(_) | Statement::Prepare(_) => return Ok(()),
-        }
-        // A commit may leave late, after a restart; the round changes must know of it all the same.
-        let (Some(entered), Some(committed)) = (self.entered.get(&from), self.committed.get(&from)) else {
-            return Ok(());
-        };
-        for (round, claimed) in entered {
-            if committed.range(..round).next_back().is_some_and(|last| last > claimed) {
-                return Err(format!("operator {from} entered round {round} and forgot a commit of an earlier one"));
-            }
-        }
-        Ok(())
     }
 }
 

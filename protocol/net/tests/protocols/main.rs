@@ -3,7 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::io;
+mod wild;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,111 +14,17 @@ use cluster_core::certificate::Contribution;
 use cluster_core::duty::{CommitteeId, InstanceId, InstanceKind, SigningId, SigningKind};
 use cluster_net::codec::{self, Encoded, FrameError, Protocol, Traffic};
 use cluster_net::{consensus, dkg, info, limits, performance, publish, signing};
-use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, StreamExt};
+use futures::StreamExt;
 use libp2p::request_response::{
     self, Event, InboundFailure, Message, OutboundFailure, OutboundRequestId, ProtocolSupport,
 };
 use libp2p::swarm::SwarmEvent;
 use libp2p::{noise, tcp, yamux, PeerId, StreamProtocol, Swarm, SwarmBuilder};
 
+use wild::{Deaf, Raw, Wild};
+
 const PATIENCE: Duration = Duration::from_secs(20);
 const TIMEOUT: Duration = Duration::from_millis(700);
-
-/// A peer that sends whatever bytes it likes under the name of a protocol.
-#[derive(Clone)]
-struct Raw;
-
-/// A peer that asks and does not read the answer.
-#[derive(Clone)]
-struct Deaf;
-
-/// Bytes to write, and whether the stream is left open behind them.
-#[derive(Debug, Clone)]
-struct Wild {
-    bytes: Vec<u8>,
-    hang: bool,
-}
-
-impl Wild {
-    fn closed(bytes: Vec<u8>) -> Self {
-        Self { bytes, hang: false }
-    }
-}
-
-impl request_response::Codec for Raw {
-    type Protocol = StreamProtocol;
-    type Request = Wild;
-    type Response = Wild;
-
-    async fn read_request<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Wild>
-    where
-        T: AsyncRead + Unpin + Send,
-    {
-        let mut bytes = Vec::new();
-        io.read_to_end(&mut bytes).await?;
-        Ok(Wild::closed(bytes))
-    }
-
-    async fn read_response<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Wild>
-    where
-        T: AsyncRead + Unpin + Send,
-    {
-        self.read_request(&StreamProtocol::new("/raw"), io).await
-    }
-
-    async fn write_request<T>(&mut self, _: &StreamProtocol, io: &mut T, wild: Wild) -> io::Result<()>
-    where
-        T: AsyncWrite + Unpin + Send,
-    {
-        io.write_all(&wild.bytes).await?;
-        io.flush().await?;
-        if wild.hang {
-            futures::future::pending::<()>().await;
-        }
-        Ok(())
-    }
-
-    async fn write_response<T>(&mut self, protocol: &StreamProtocol, io: &mut T, wild: Wild) -> io::Result<()>
-    where
-        T: AsyncWrite + Unpin + Send,
-    {
-        self.write_request(protocol, io, wild).await
-    }
-}
-
-impl request_response::Codec for Deaf {
-    type Protocol = StreamProtocol;
-    type Request = Wild;
-    type Response = Wild;
-
-    async fn read_request<T>(&mut self, protocol: &StreamProtocol, io: &mut T) -> io::Result<Wild>
-    where
-        T: AsyncRead + Unpin + Send,
-    {
-        Raw.read_request(protocol, io).await
-    }
-
-    async fn read_response<T>(&mut self, _: &StreamProtocol, _: &mut T) -> io::Result<Wild>
-    where
-        T: AsyncRead + Unpin + Send,
-    {
-        futures::future::pending().await
-    }
-
-    async fn write_request<T>(&mut self, protocol: &StreamProtocol, io: &mut T, wild: Wild) -> io::Result<()>
-    where
-        T: AsyncWrite + Unpin + Send,
-    {
-        Raw.write_request(protocol, io, wild).await
-    }
-
-    async fn write_response<T>(&mut self, protocol: &StreamProtocol, io: &mut T, wild: Wild) -> io::Result<()>
-    where
-        T: AsyncWrite + Unpin + Send,
-    {
-        Raw.write_request(protocol, io, wild).await
-    }
-}
 
 type RawSwarm = Swarm<request_response::Behaviour<Raw>>;
 type RealSwarm<P> = Swarm<codec::Behaviour<P>>;
