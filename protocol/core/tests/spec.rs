@@ -2,7 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// Steps of the specification that describe rather than act, with where they hold.
 const NOT_IN_CODE_OF_THE_MACHINE: &[(&str, &str)] = &[
@@ -52,6 +56,20 @@ fn key(step: &str) -> Vec<u32> {
     step.split('.').map(|part| part.parse().unwrap()).collect()
 }
 
+/// Every file below a folder.
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else {
+            found.push(path);
+        }
+    }
+    found
+}
+
 /// Compares `docs/spec/{file}.md` with the citations `{NAME} 1.2` in `src/{file}/`.
 fn compare(file: &str, at_least: usize, not_in_code: &[(&str, &str)]) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -59,8 +77,8 @@ fn compare(file: &str, at_least: usize, not_in_code: &[(&str, &str)]) {
     let steps = spec_steps(&fs::read_to_string(root.join(format!("../../docs/spec/{file}.md"))).unwrap());
     assert!(steps.len() >= at_least, "the specification was not read");
     let mut cited = BTreeSet::new();
-    for entry in fs::read_dir(root.join("src").join(file)).unwrap() {
-        let text = fs::read_to_string(entry.unwrap().path()).unwrap();
+    for source in sources(&root.join("src").join(file)) {
+        let text = fs::read_to_string(source).unwrap();
         cited.extend(cited_steps(&text, &name, &steps));
     }
     for citation in &cited {
