@@ -4,6 +4,8 @@
 
 # One set of features for everything under test, so that nothing is compiled twice.
 TEST_FEATURES := --features cluster-core/simulation,cluster-node/fault-injection
+# The next release beside this one, for tests of upgrades: the same crates but for cluster-net and what is built on it.
+NEXT_FEATURES := cluster-node/next-version,cluster-testnet/next-version
 DEMO_DIR ?= demo-out
 VALIDATORS ?= 3
 OPERATORS ?= 4
@@ -23,6 +25,7 @@ demo: ## A whole network in one process makes deposit data for 3 validators
 
 test: setup ## All tests
 	cargo build --locked --workspace --bins $(TEST_FEATURES)
+	cargo build --locked --workspace --bin cluster-node-next --bin cluster-testnet-next $(TEST_FEATURES),$(NEXT_FEATURES)
 	cargo test --locked --workspace $(TEST_FEATURES)
 
 lint: ## Formatting, clippy, documentation, licences, dependency rules

@@ -335,7 +335,7 @@ impl Shared {
             operator_id: self.members.get(&self.local).and_then(|member| member.operator_id()),
             role: self.role,
             chain_id: self.chain_id,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
+            version: info::RELEASE.to_owned(),
             protocols: info::supported(),
             capabilities: self.capabilities.read().map(|held| held.clone()).unwrap_or_default(),
             clock_ms: clock_ms(),

@@ -6,7 +6,7 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use cluster_testnet::duties::report::{EpochFigures, Report};
 
@@ -58,11 +58,17 @@ fn blamed(report: &Report, operator: u32, reason: &str) -> u64 {
     counts.flatten().filter(|(counted, _)| counted.contains(reason)).map(|(_, count)| count).sum()
 }
 
+/// Four epochs without a fault; an owner lets a validator leave in the first one. Several tests look at it.
+fn undisturbed() -> &'static Report {
+    static RUN: OnceLock<Report> = OnceLock::new();
+    RUN.get_or_init(|| duties("--validators 32 --operators 4 --epochs 4 --fork transition --exit 5@0 --seed 31"))
+}
+
 #[test]
 fn a_committee_performs_every_duty_from_electra_into_fulu() {
-    let report = duties("--validators 32 --operators 4 --epochs 4 --fork transition --seed 31");
+    let report = undisturbed();
     assert_eq!(report.epochs.len(), 4);
-    for figures in after_the_first(&report) {
+    for figures in after_the_first(report) {
         assert_eq!((figures.source, figures.target), (1.0, 1.0), "{figures:?}");
         assert_eq!((figures.blocks, figures.slots), (8, 8), "{figures:?}");
         assert!(figures.sync >= MARK, "{figures:?}");
@@ -103,6 +109,54 @@ fn a_committee_survives_a_liar_and_names_it() {
 fn operators_that_are_killed_in_turn_come_back() {
     let report = duties("--validators 32 --operators 4 --epochs 3 --rolling-restart --seed 34");
     assert!(report.operators.iter().all(|operator| operator.starts == 2), "{:?}", report.operators);
+}
+
+#[test]
+fn only_the_owner_lets_a_validator_leave() {
+    let exit = undisturbed().exit.as_ref().expect("an order to leave");
+    assert!(!exit.stranger_accepted, "{exit:?}");
+    let belongs = format!("validator {} belongs to ", exit.pubkey);
+    assert!(exit.stranger_heard.contains(&belongs), "the stranger is refused in words: {exit:?}");
+    assert!(exit.accepted && exit.owner_heard.contains("accepted"), "{exit:?}");
+    // The earliest epoch that the chain allows: MAX_SEED_LOOKAHEAD after the next one.
+    assert_eq!((exit.status.as_str(), exit.exit_epoch), ("exited_unslashed", 5), "{exit:?}");
+}
+
+#[test]
+fn builders_build_blocks_and_when_they_fail_the_beacon_node_does() {
+    let report = duties("--validators 32 --operators 4 --epochs 3 --builder --builder-fails 2 --split --seed 36");
+    let builder = report.builder.as_ref().expect("a builder");
+    assert_eq!((builder.refused, &builder.wrong_recipients), (0, &Vec::new()), "{builder:?}");
+    assert_eq!(builder.registrations.len(), 32, "every validator is registered and pays whom it should: {builder:?}");
+    // Blinded proposals: every block after the first epoch, until the builder fails.
+    let [_, built, failing] = &report.epochs[..] else { panic!("{:?}", report.epochs) };
+    assert_eq!((built.builder_blocks, built.blocks), (8, 8), "{built:?}");
+    assert!((8..16).all(|slot| builder.blinded.contains(&slot)), "{builder:?}");
+    // Away, silent, invalid, broken: each twice in the epoch, and the local block is there in time to be voted for.
+    for kind in ["away", "slow", "invalid", "error"] {
+        assert!(builder.failures.get(kind) >= Some(&2), "{kind}: {builder:?}");
+    }
+    assert_eq!((failing.builder_blocks, failing.blocks, builder.fallbacks), (0, 8, 8), "{failing:?}");
+    assert!(failing.head >= MARK, "{failing:?}");
+}
+
+#[test]
+fn a_committee_is_upgraded_one_operator_after_the_other_under_duties() {
+    let report = duties("--validators 32 --operators 4 --epochs 3 --rolling-upgrade --split --seed 37");
+    let release = report.versions["cluster-node"].as_str();
+    for (turn, operator) in report.operators.iter().enumerate() {
+        let [old, new] = &operator.lives[..] else { panic!("{operator:?}") };
+        assert_eq!((old.release.as_str(), new.release.as_str()), (release, &*format!("{release}+next")), "{operator:?}");
+        for protocol in ["consensus", "signing"] {
+            let sent = |counts: &std::collections::BTreeMap<String, u64>| counts.get(protocol).copied().unwrap_or(0);
+            assert!(sent(&old.newest_sent) > 0, "version 1 is the newest of the old release: {operator:?}");
+            assert!(sent(&new.newest_sent) > 0, "upgraded operators speak version 2 with each other: {operator:?}");
+            // Whoever is upgraded before others speaks version 1 with those.
+            let is_last = turn + 1 == report.operators.len();
+            assert_eq!(sent(&new.older_sent) == 0, is_last, "{protocol}: {operator:?}");
+        }
+        assert!(operator.blamed.is_empty(), "{operator:?}");
+    }
 }
 
 #[test]

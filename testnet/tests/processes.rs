@@ -153,3 +153,25 @@ async fn an_operator_that_stays_away_is_named_and_completes_when_it_comes_back()
     is_ready(&processes, &owner, last, 1, "after the restart of everything").await;
     processes.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn releases_that_share_a_version_make_keys_together_and_those_that_do_not_say_so_before_any_work() {
+    let mut processes = Processes::start(NETWORK, 4, Transport::Tcp, 13).await;
+    let owner = Owner::log_in(&processes.service_url, &processes.world.owner).await.unwrap();
+    // The next release speaks the version of this one, too.
+    processes.upgrade_operator(VICTIM, &[]).await;
+    let (fit, said) = preflight(&processes, "operator-101").await;
+    assert!(fit && said.contains("+next") && said.contains("all 3 operators are fit"), "{said}");
+    let ceremony_id = submit(&processes, &owner, 1).await;
+    is_ready(&processes, &owner, ceremony_id, 1, "two releases in one committee").await;
+
+    // A later one that has dropped it.
+    processes.upgrade_operator(VICTIM, &[("CLUSTER_NODE_NEXT_VERSION_ONLY", "1")]).await;
+    let ours = "the peer speaks version 2 of dkg, this node only version 1 of dkg: upgrade this node";
+    let (fit, said) = preflight(&processes, "operator-101").await;
+    assert!(!fit && said.contains(&format!("operator {VICTIM}: {ours}")), "{said}");
+    processes.log_says(OperatorId(101), ours).await;
+    let theirs = "this node speaks version 2 of dkg, the peer only version 1 of dkg: ask its operator to upgrade";
+    processes.log_says(VICTIM, theirs).await;
+    processes.shutdown().await;
+}

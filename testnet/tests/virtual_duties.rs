@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cluster_core::beacon::Epoch;
 use cluster_core::committee::OperatorId;
-use cluster_testnet::virtual_chain::committee::{Links, VirtualCommittee};
+use cluster_testnet::virtual_chain::committee::{Links, VirtualCommittee, FEE_RECIPIENT};
 use cluster_testnet::virtual_chain::{spec, NodeFaults};
 
 const GENESIS_S: u64 = 1_800_000_000;
@@ -134,5 +134,40 @@ fn a_beacon_node_that_is_down_costs_its_operator_and_nobody_else() {
         node.set_faults(NodeFaults::default());
         run.epochs(5).await;
         run.is_perfect(1..5);
+    });
+}
+
+#[test]
+fn builders_know_whom_to_pay_before_a_validator_is_active() {
+    in_virtual_time(async {
+        let mut run = Run::new(4, 8, None, 6);
+        run.committee.settings.builder = true;
+        run.committee.chain.activate_in(Epoch(3));
+        run.start_all();
+        run.epochs(5).await;
+        let registrations = run.committee.chain.registrations();
+        assert_eq!(registrations.len(), run.validators, "one for every validator");
+        for (recipient, since) in registrations.values() {
+            assert_eq!(*recipient, FEE_RECIPIENT);
+            assert!(*since < Epoch(3), "known since epoch {since}");
+        }
+        // They also perform their duties from then on.
+        run.is_perfect(4..5);
+    });
+}
+
+#[test]
+fn a_builder_that_keeps_every_beacon_node_waiting_costs_no_block() {
+    in_virtual_time(async {
+        let mut run = Run::new(4, 8, None, 7);
+        run.committee.settings.builder = true;
+        for id in run.committee.ids() {
+            let faults = NodeFaults { builder_delay: Duration::from_secs(10), ..NodeFaults::default() };
+            run.committee.node(id).unwrap().set_faults(faults);
+        }
+        run.start_all();
+        run.epochs(3).await;
+        // Every block is the head before others attest, a third into the slot.
+        run.is_perfect(1..3);
     });
 }

@@ -35,6 +35,12 @@ impl ValidatorState {
         matches!(self, Self::ActiveOngoing | Self::ActiveExiting | Self::ActiveSlashed)
     }
 
+    /// Whether it waits for its activation.
+    #[must_use]
+    pub const fn is_pending(self) -> bool {
+        matches!(self, Self::PendingInitialized | Self::PendingQueued)
+    }
+
     /// Whether it has been slashed.
     #[must_use]
     pub const fn is_slashed(self) -> bool {

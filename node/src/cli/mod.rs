@@ -22,7 +22,7 @@ use crate::config::{self, ConfigError, Overrides};
 
 /// Distributed validator node: generates validator keys that no single machine ever holds.
 #[derive(Debug, Parser)]
-#[command(name = "cluster-node", version, about, arg_required_else_help = true)]
+#[command(name = "cluster-node", version = cluster_net::info::RELEASE, about, arg_required_else_help = true)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,

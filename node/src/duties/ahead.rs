@@ -199,11 +199,10 @@ impl Engine {
     pub(super) async fn keep_proposers_prepared(self: Arc<Self>) {
         let roster = self.roster();
         let prepared: Vec<_> = roster.active().map(|validator| (validator.index, validator.fee_recipient)).collect();
-        if prepared.is_empty() {
-            return;
-        }
-        if let Err(error) = self.parts.beacon.prepare_proposers(&prepared).await {
-            tracing::warn!(%error, "no beacon node took the fee recipients: {error}");
+        if !prepared.is_empty() {
+            if let Err(error) = self.parts.beacon.prepare_proposers(&prepared).await {
+                tracing::warn!(%error, "no beacon node took the fee recipients: {error}");
+            }
         }
         if self.parts.settings.builder {
             for group in roster.groups.values() {
@@ -218,7 +217,11 @@ impl Engine {
         let epoch = self.spec.epoch_of(now);
         let epoch = Epoch(epoch.0 - epoch.0 % REGISTRATION_EPOCHS);
         let timestamp = self.spec.slot_start(epoch.start(self.spec.slots_per_epoch())).seconds();
-        let validators = || group.validators.values().filter(|validator| validator.is_active());
+        // Builders learn of a validator before its first duty.
+        let validators = || group.validators.values().filter(|validator| validator.may_propose());
+        if validators().next().is_none() {
+            return;
+        }
         let registrations: Vec<ValidatorRegistration> = validators()
             .map(|validator| ValidatorRegistration {
                 fee_recipient: validator.fee_recipient.0,

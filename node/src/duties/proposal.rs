@@ -82,7 +82,7 @@ impl Engine {
                 // Building costs the beacon node something; it is needed when the first leader fails.
                 engine.parts.clock.sleep_until(slot_start.plus_ms(round_ms * 2 / 3)).await;
             }
-            engine.own_proposal(&proposer, slot).await
+            engine.own_proposal(&proposer, slot, leads).await
         };
         let (engine, proposer) = (Arc::clone(self), Arc::clone(validator));
         let judge: Judge = Arc::new(move |value: Arc<[u8]>| -> BoxFuture<'static, Result<(), String>> {
@@ -112,10 +112,12 @@ impl Engine {
         }
     }
 
-    async fn own_proposal(&self, validator: &Validator, slot: Slot) -> Option<Vec<u8>> {
+    /// A block of our beacon node. Only the first leader asks builders: whoever steps in for it has no time to wait for one,
+    /// and a builder that keeps one beacon node waiting keeps the next one waiting, too.
+    async fn own_proposal(&self, validator: &Validator, slot: Slot, leads: bool) -> Option<Vec<u8>> {
         let reveal = self.randao(validator, slot).await?;
         let settings = &self.parts.settings;
-        let boost = if settings.builder { settings.builder_boost_factor } else { 0 };
+        let boost = if settings.builder && leads { settings.builder_boost_factor } else { 0 };
         match self.parts.beacon.produce_block(slot, &reveal, settings.graffiti, boost).await {
             Ok(proposal) => Some(encode_proposal(&proposal)),
             Err(error) => {

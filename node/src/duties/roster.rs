@@ -34,6 +34,11 @@ impl Validator {
     pub(crate) fn is_active(&self) -> bool {
         self.status.status.is_active()
     }
+
+    /// Whether it proposes blocks, or will.
+    pub(crate) fn may_propose(&self) -> bool {
+        self.status.status.is_pending() || self.is_active()
+    }
 }
 
 /// The validators of one committee.

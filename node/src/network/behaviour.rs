@@ -44,7 +44,7 @@ pub(super) fn build(
 ) -> Result<Swarm<Behaviour>, StartError> {
     let transport = |error: &dyn std::fmt::Display| StartError::Transport(error.to_string());
     let gossip = discovery::gossip(keypair)?;
-    let agent = format!("cluster-node/{} {}", env!("CARGO_PKG_VERSION"), config.role);
+    let agent = format!("cluster-node/{} {}", info::RELEASE, config.role);
     let timeouts = config.timeouts;
     // Whoever has a public address helps those who have none, so that no single relay is needed.
     let is_public = !config.external.is_empty();

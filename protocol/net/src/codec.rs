@@ -8,6 +8,9 @@
 //! length: u32 little endian, at most the limit of the protocol | payload: bincode of `length` bytes | end of stream
 //! ```
 //!
+//! A protocol is offered in every version that this release speaks, the newest first; multistream-select picks the newest
+//! that both sides speak, for each stream. A node that was upgraded thus goes on with those that were not.
+//!
 //! Checked here, in this order: the length against the limit before anything else is read; the bytes as they arrive,
 //! in chunks, so that a declared length reserves nothing; the end of the stream after the frame; the payload by
 //! `cluster_core::encoding`, which refuses bytes left over and unknown variants; the bounds of what was decoded
@@ -29,7 +32,24 @@ use libp2p::StreamProtocol;
 use serde::de::{DeserializeOwned, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::info::{self, Version};
 use crate::limits;
+
+/// The names of a protocol on the wire, one for each version that this release has, newest first.
+#[cfg(not(feature = "next-version"))]
+macro_rules! names {
+    ($name:literal) => {
+        &[concat!("/cluster-node/", $name, "/1")]
+    };
+}
+/// The names of a protocol on the wire; version 2 stands for that of the next release.
+#[cfg(feature = "next-version")]
+macro_rules! names {
+    ($name:literal) => {
+        &[concat!("/cluster-node/", $name, "/2"), concat!("/cluster-node/", $name, "/1")]
+    };
+}
+pub(crate) use names;
 
 /// Why a frame was refused.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +79,12 @@ pub enum FrameError {
     /// The payload decodes, but a part of it is above its limit.
     #[error("{0}")]
     Excess(#[from] Excess),
+    /// The frame is not in the format of the version that was negotiated.
+    #[error("the frame is not in the format of {protocol}")]
+    OtherVersion {
+        /// The protocol with the version.
+        protocol: String,
+    },
     /// The stream failed.
     #[error("the stream failed: {0}")]
     Io(#[source] io::Error),
@@ -112,8 +138,10 @@ pub trait Protocol: fmt::Debug + Clone + Copy + Send + Sync + 'static {
     type Request: Wire;
     /// What is answered.
     type Response: Wire;
-    /// `/cluster-node/<name>/<version>`.
+    /// `/cluster-node/<name>/1`, by which it is called.
     const NAME: &'static str;
+    /// The names of all its versions on the wire, newest first.
+    const NAMES: &'static [&'static str] = &[Self::NAME];
     /// Bytes of a request at most.
     const REQUEST_LIMIT: usize;
     /// Bytes of a response at most.
@@ -129,8 +157,24 @@ pub type Behaviour<P> = request_response::Behaviour<Codec<P>>;
 pub fn behaviour<P: Protocol>(timeout: std::time::Duration, traffic: Arc<Traffic>) -> Behaviour<P> {
     let config =
         request_response::Config::default().with_request_timeout(timeout).with_max_concurrent_streams(P::STREAMS);
-    let protocol = (StreamProtocol::new(P::NAME), ProtocolSupport::Full);
-    request_response::Behaviour::with_codec(Codec::new(traffic), [protocol], config)
+    let spoken = P::NAMES.iter().filter(|name| P::NAMES.len() == 1 || version_of(name) >= info::lowest_version());
+    let protocols: Vec<_> = spoken.map(|name| (StreamProtocol::new(name), ProtocolSupport::Full)).collect();
+    request_response::Behaviour::with_codec(Codec::new(traffic), protocols, config)
+}
+
+/// The version at the end of a name on the wire.
+fn version_of(name: &str) -> Version {
+    name.rsplit('/').next().and_then(|version| version.parse().ok()).unwrap_or(1)
+}
+
+/// What precedes the payload in a frame of this version: nothing in version 1. The version of the test builds begins with its
+/// number, so that a frame in the format of another version than was negotiated is refused.
+fn preamble(version: Version) -> &'static [u8] {
+    match version {
+        #[cfg(feature = "next-version")]
+        2 => &[2],
+        _ => &[],
+    }
 }
 
 /// Reads one frame of at most `limit` bytes and the end of the stream behind it.
@@ -212,6 +256,7 @@ pub struct Traffic {
     bytes_received: AtomicU64,
     messages_sent: AtomicU64,
     messages_received: AtomicU64,
+    newest_sent: AtomicU64,
     refused: AtomicU64,
 }
 
@@ -226,6 +271,8 @@ pub struct TrafficCount {
     pub messages_sent: u64,
     /// Requests and responses read.
     pub messages_received: u64,
+    /// Requests and responses written in the newest version that this release speaks.
+    pub newest_sent: u64,
     /// Frames that were refused.
     pub refused: u64,
 }
@@ -238,6 +285,7 @@ impl Traffic {
             bytes_received: self.bytes_received.load(Ordering::Relaxed),
             messages_sent: self.messages_sent.load(Ordering::Relaxed),
             messages_received: self.messages_received.load(Ordering::Relaxed),
+            newest_sent: self.newest_sent.load(Ordering::Relaxed),
             refused: self.refused.load(Ordering::Relaxed),
         }
     }
@@ -276,15 +324,19 @@ impl<P> Codec<P> {
 }
 
 impl<P: Protocol> Codec<P> {
-    async fn read_message<T, M>(&self, io: &mut T, limit: usize) -> io::Result<M>
+    async fn read_message<T, M>(&self, protocol: &StreamProtocol, io: &mut T, limit: usize) -> io::Result<M>
     where
         T: AsyncRead + Unpin + Send,
         M: Wire,
     {
-        let message = match read_frame(io, limit).await {
-            Ok(payload) => {
-                self.traffic.received(payload.len() + limits::FRAME_PREFIX_BYTES);
-                decode(&payload, limit)
+        let preamble = preamble(version_of(protocol.as_ref()));
+        let message = match read_frame(io, limit + preamble.len()).await {
+            Ok(frame) => {
+                self.traffic.received(frame.len() + limits::FRAME_PREFIX_BYTES);
+                match frame.strip_prefix(preamble) {
+                    Some(payload) => decode(payload, limit),
+                    None => Err(FrameError::OtherVersion { protocol: protocol.to_string() }),
+                }
             }
             Err(error) => Err(error),
         };
@@ -296,17 +348,31 @@ impl<P: Protocol> Codec<P> {
         })
     }
 
-    async fn write_message<T, M>(&self, io: &mut T, message: M, limit: usize) -> io::Result<()>
+    async fn write_message<T, M>(
+        &self,
+        protocol: &StreamProtocol,
+        io: &mut T,
+        message: M,
+        limit: usize,
+    ) -> io::Result<()>
     where
         T: AsyncWrite + Unpin + Send,
         M: Wire,
     {
         // Our own bug must not become the peer's refusal: the same bounds hold on the way out.
         message.check().map_err(|error| FrameError::from(error).into_io())?;
-        let payload = encoding::encode(&message);
+        let version = version_of(protocol.as_ref());
+        let preamble = preamble(version);
+        let mut frame = encoding::encode(&message);
         drop(message);
-        write_frame(io, &payload, limit).await.map_err(FrameError::into_io)?;
-        self.traffic.sent(payload.len() + limits::FRAME_PREFIX_BYTES);
+        if !preamble.is_empty() {
+            frame.splice(..0, preamble.iter().copied());
+        }
+        write_frame(io, &frame, limit + preamble.len()).await.map_err(FrameError::into_io)?;
+        self.traffic.sent(frame.len() + limits::FRAME_PREFIX_BYTES);
+        if version == info::MAX_VERSION {
+            self.traffic.newest_sent.fetch_add(1, Ordering::Relaxed);
+        }
         Ok(())
     }
 }
@@ -316,32 +382,37 @@ impl<P: Protocol> request_response::Codec for Codec<P> {
     type Request = P::Request;
     type Response = P::Response;
 
-    async fn read_request<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<P::Request>
+    async fn read_request<T>(&mut self, protocol: &StreamProtocol, io: &mut T) -> io::Result<P::Request>
     where
         T: AsyncRead + Unpin + Send,
     {
-        self.read_message(io, P::REQUEST_LIMIT).await
+        self.read_message(protocol, io, P::REQUEST_LIMIT).await
     }
 
-    async fn read_response<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<P::Response>
+    async fn read_response<T>(&mut self, protocol: &StreamProtocol, io: &mut T) -> io::Result<P::Response>
     where
         T: AsyncRead + Unpin + Send,
     {
-        self.read_message(io, P::RESPONSE_LIMIT).await
+        self.read_message(protocol, io, P::RESPONSE_LIMIT).await
     }
 
-    async fn write_request<T>(&mut self, _: &StreamProtocol, io: &mut T, request: P::Request) -> io::Result<()>
+    async fn write_request<T>(&mut self, protocol: &StreamProtocol, io: &mut T, request: P::Request) -> io::Result<()>
     where
         T: AsyncWrite + Unpin + Send,
     {
-        self.write_message(io, request, P::REQUEST_LIMIT).await
+        self.write_message(protocol, io, request, P::REQUEST_LIMIT).await
     }
 
-    async fn write_response<T>(&mut self, _: &StreamProtocol, io: &mut T, response: P::Response) -> io::Result<()>
+    async fn write_response<T>(
+        &mut self,
+        protocol: &StreamProtocol,
+        io: &mut T,
+        response: P::Response,
+    ) -> io::Result<()>
     where
         T: AsyncWrite + Unpin + Send,
     {
-        self.write_message(io, response, P::RESPONSE_LIMIT).await
+        self.write_message(protocol, io, response, P::RESPONSE_LIMIT).await
     }
 }
 

@@ -52,6 +52,7 @@ impl codec::Protocol for Protocol {
     type Request = Request;
     type Response = Response;
     const NAME: &'static str = PROTOCOL_NAME;
+    const NAMES: &'static [&'static str] = codec::names!("consensus");
     const REQUEST_LIMIT: usize = limits::CONSENSUS_REQUEST_BYTES;
     const RESPONSE_LIMIT: usize = limits::DUTY_RESPONSE_BYTES;
     const STREAMS: usize = limits::CONSENSUS_STREAMS;
@@ -61,6 +62,7 @@ impl codec::Protocol for ValueProtocol {
     type Request = Request;
     type Response = Response;
     const NAME: &'static str = VALUE_PROTOCOL_NAME;
+    const NAMES: &'static [&'static str] = codec::names!("consensus-value");
     const REQUEST_LIMIT: usize = limits::CONSENSUS_VALUE_BYTES;
     const RESPONSE_LIMIT: usize = limits::DUTY_RESPONSE_BYTES;
     const STREAMS: usize = limits::VALUE_STREAMS;

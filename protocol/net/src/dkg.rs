@@ -45,6 +45,7 @@ impl codec::Protocol for Protocol {
     type Request = Request;
     type Response = Response;
     const NAME: &'static str = PROTOCOL_NAME;
+    const NAMES: &'static [&'static str] = codec::names!("dkg");
     const REQUEST_LIMIT: usize = limits::DKG_REQUEST_BYTES;
     const RESPONSE_LIMIT: usize = limits::DKG_RESPONSE_BYTES;
 }

@@ -131,12 +131,35 @@ impl fmt::Display for VersionRange {
     }
 }
 
-/// The versions that this release speaks.
+/// The newest version of the protocols that this release speaks. Builds with the feature `next-version` stand for the next
+/// release, so that tests can run both in one committee.
+pub const MAX_VERSION: Version = if cfg!(feature = "next-version") { 2 } else { 1 };
+
+/// The oldest version of the protocols that this release speaks.
+#[cfg(not(feature = "next-version"))]
+pub const fn lowest_version() -> Version {
+    1
+}
+
+/// The oldest version of the protocols that this test build speaks: that of releases before it, unless the environment has
+/// `CLUSTER_NODE_NEXT_VERSION_ONLY`, as a later release would that has dropped it.
+#[cfg(feature = "next-version")]
+pub fn lowest_version() -> Version {
+    match std::env::var_os("CLUSTER_NODE_NEXT_VERSION_ONLY") {
+        Some(_) => MAX_VERSION,
+        None => 1,
+    }
+}
+
+/// This release, as peers and people are told: a semantic version.
+pub const RELEASE: &str =
+    if cfg!(feature = "next-version") { concat!(env!("CARGO_PKG_VERSION"), "+next") } else { env!("CARGO_PKG_VERSION") };
+
+/// The versions that this release speaks. That of `info` stays what it is, since everything else follows from its answer.
 pub fn supported() -> Vec<VersionRange> {
-    ["dkg", "publish", "info", "consensus", "signing", "performance"]
-        .into_iter()
-        .map(|protocol| VersionRange::new(protocol, 1, 1))
-        .collect()
+    let all = ["dkg", "publish", "consensus", "signing", "performance"];
+    let ranges = all.map(|protocol| VersionRange::new(protocol, lowest_version(), MAX_VERSION));
+    ranges.into_iter().chain([VersionRange::new("info", 1, 1)]).collect()
 }
 
 /// Why two peers do not work together.
@@ -219,7 +242,7 @@ impl Info {
     /// The common version of one protocol.
     pub fn common_version(&self, protocol: &str, peer: &Info) -> Result<Version, Mismatch> {
         let find = |info: &Info| info.protocols.iter().find(|range| range.protocol == protocol).cloned();
-        let ours = find(self).unwrap_or_else(|| VersionRange::new(protocol, 1, 1));
+        let ours = find(self).unwrap_or_else(|| VersionRange::new(protocol, lowest_version(), MAX_VERSION));
         match find(peer) {
             Some(theirs) => compatibility(&ours, &theirs),
             None => Err(Mismatch::NotSpoken { ours }),

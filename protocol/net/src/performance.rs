@@ -43,6 +43,7 @@ impl codec::Protocol for Protocol {
     type Request = Request;
     type Response = Response;
     const NAME: &'static str = PROTOCOL_NAME;
+    const NAMES: &'static [&'static str] = codec::names!("performance");
     const REQUEST_LIMIT: usize = limits::PERFORMANCE_REQUEST_BYTES;
     const RESPONSE_LIMIT: usize = limits::PERFORMANCE_RESPONSE_BYTES;
     const STREAMS: usize = limits::PERFORMANCE_STREAMS;

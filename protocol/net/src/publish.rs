@@ -46,6 +46,7 @@ impl codec::Protocol for Protocol {
     type Request = Request;
     type Response = Response;
     const NAME: &'static str = PROTOCOL_NAME;
+    const NAMES: &'static [&'static str] = codec::names!("publish");
     const REQUEST_LIMIT: usize = limits::PUBLISH_BYTES;
     const RESPONSE_LIMIT: usize = limits::PUBLISH_BYTES;
 }

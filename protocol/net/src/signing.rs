@@ -46,6 +46,7 @@ impl codec::Protocol for Protocol {
     type Request = Request;
     type Response = Response;
     const NAME: &'static str = PROTOCOL_NAME;
+    const NAMES: &'static [&'static str] = codec::names!("signing");
     const REQUEST_LIMIT: usize = limits::SIGNING_REQUEST_BYTES;
     const RESPONSE_LIMIT: usize = limits::DUTY_RESPONSE_BYTES;
     const STREAMS: usize = limits::SIGNING_STREAMS;

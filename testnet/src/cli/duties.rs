@@ -13,7 +13,7 @@ use cluster_node::network::{Link, Transport};
 use cluster_testnet::duties::byzantine::Behaviour;
 use cluster_testnet::duties::operator_process;
 use cluster_testnet::duties::options::{ForkPlan, Options, Plan};
-use cluster_testnet::duties::report::{Percentiles, Report};
+use cluster_testnet::duties::report::{ExitFigures as Exit, Percentiles, Report};
 use cluster_testnet::duties::run::{self, REPORT_FILE};
 use cluster_testnet::world::World;
 use rand_core::{OsRng, RngCore};
@@ -88,6 +88,22 @@ pub(super) struct DutiesArgs {
     /// Kill the first beacon node in an epoch, and start it again.
     #[arg(long, value_name = "EPOCH")]
     restart_beacon: Option<u64>,
+    /// Gives the beacon node an external builder: a relay that checks signatures. Validators are registered with it, and
+    /// blocks are blinded.
+    #[arg(long)]
+    builder: bool,
+    /// Let the builder fail from the start of an epoch on, slot by slot in another way: it is away, silent, offers what no
+    /// block can have, answers with an error.
+    #[arg(long, value_name = "EPOCH")]
+    builder_fails: Option<u64>,
+    /// Stop every operator in turn, and start it as the next release: PROGRAM, or `cluster-testnet-next` beside this program
+    /// (cargo build -p cluster-testnet --bin cluster-testnet-next --features next-version).
+    #[arg(long, value_name = "PROGRAM", num_args = 0..=1)]
+    rolling_upgrade: Option<Option<PathBuf>>,
+    /// Have the owner of a validator (its index) order it to leave in an epoch, after somebody else has tried, with the
+    /// `cluster-node` beside this program. It has left five epochs later.
+    #[arg(long, value_name = "VALIDATOR@EPOCH", value_parser = parse_exit)]
+    exit: Option<(u64, u64)>,
     /// Seed of keys and faults; random when not given.
     #[arg(long)]
     seed: Option<u64>,
@@ -128,6 +144,12 @@ fn parse_byzantine(text: &str) -> Result<(u32, Behaviour), String> {
 fn parse_stop(text: &str) -> Result<(u32, u64), String> {
     let (operator, epoch) = text.split_once('@').ok_or("it must be of the form OPERATOR@EPOCH, such as 2@1")?;
     Ok((number(operator)?, epoch.parse().map_err(|_| format!("`{epoch}` is not an epoch"))?))
+}
+
+fn parse_exit(text: &str) -> Result<(u64, u64), String> {
+    let (index, epoch) = text.split_once('@').ok_or("it must be of the form VALIDATOR@EPOCH, such as 5@1")?;
+    let index = index.parse().map_err(|_| format!("`{index}` is not the index of a validator"))?;
+    Ok((index, epoch.parse().map_err(|_| format!("`{epoch}` is not an epoch"))?))
 }
 
 fn number(text: &str) -> Result<u32, String> {
@@ -195,6 +217,13 @@ fn options(args: &DutiesArgs, program: PathBuf) -> Options {
         second_beacon: args.second_beacon,
         kill_beacon: args.kill_beacon,
         restart_beacon: args.restart_beacon,
+        builder: args.builder,
+        builder_fails: args.builder_fails,
+        upgrade: args
+            .rolling_upgrade
+            .as_ref()
+            .map(|given| given.clone().unwrap_or_else(|| program.with_file_name("cluster-testnet-next"))),
+        exit: args.exit,
         ..Options::new(args.out.clone(), program, seed)
     }
 }
@@ -228,6 +257,7 @@ fn introduce(args: &DutiesArgs, plan: &Plan) {
 fn conclude(plan: &Plan, report: &Report) -> ExitCode {
     print_figures(report);
     let out = plan.options.out.display();
+    print_extras(report);
     println!("Files:");
     println!("  figures        {out}/{REPORT_FILE}");
     println!("  operators      {out}/operator-ID.log, .records.jsonl (every duty), .signed.jsonl (every signature), .stats.jsonl");
@@ -261,6 +291,30 @@ fn conclude(plan: &Plan, report: &Report) -> ExitCode {
     }
     println!("What to do next: the reasons are in the table above and, duty by duty, in the records; docs/operator-guide.md explains each.");
     ExitCode::from(SHORT)
+}
+
+/// What a builder and an owner saw.
+fn print_extras(report: &Report) {
+    if let Some(builder) = &report.builder {
+        let built: u64 = report.epochs.iter().map(|epoch| epoch.builder_blocks).sum();
+        println!(
+            "builder: {} of {} validators registered, {} headers asked for, {} offered; {built} blocks of the chain are the builder's",
+            builder.registrations.len(), report.validators, builder.headers, builder.bids
+        );
+        for (kind, count) in &builder.failures {
+            println!("builder: failed {count} times ({kind})");
+        }
+        if builder.fails_from_slot.is_some() {
+            println!("builder: {} blocks were built without it while it failed", builder.fallbacks);
+        }
+    }
+    if let Some(exit) = &report.exit {
+        let Exit { validator, slot, stranger_heard, owner_heard, status, exit_epoch, .. } = exit;
+        println!("validator {validator}: {status} at the end, exit epoch {exit_epoch}; ordered to leave in slot {slot}");
+        println!("  its owner heard: {owner_heard}");
+        println!("  somebody else heard: {stranger_heard}");
+        println!();
+    }
 }
 
 fn print_figures(report: &Report) {

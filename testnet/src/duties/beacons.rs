@@ -6,14 +6,14 @@ use tokio::task::JoinHandle;
 
 use super::keys::Key;
 use super::options::Options;
-use crate::lodestar::{self, Lodestar, LodestarError};
+use crate::lodestar::{self, Lodestar, LodestarError, Relay, RelayOptions, RelayReport};
 
 /// Seconds from the start of the first beacon node to genesis: for the nodes and the operators to start in, on a busy machine.
 const LEAD_S: u64 = 25;
 /// The same for each further node.
 const MORE_S: u64 = 8;
 
-/// One or two beacon nodes.
+/// One or two beacon nodes, and their builder.
 pub struct Beacons {
     first: Slot,
     second: Option<Lodestar>,
@@ -21,6 +21,7 @@ pub struct Beacons {
     /// Whether operators know the second one.
     is_shared: bool,
     genesis_time_s: u64,
+    relay: Option<Relay>,
 }
 
 enum Slot {
@@ -37,18 +38,31 @@ impl Beacons {
     /// else knows keeps the chain for it.
     pub async fn start(options: &Options, dir: &Path, keys: &[Key]) -> Result<Self, LodestarError> {
         let count = 1 + usize::from(options.second_beacon || options.restart_beacon.is_some());
-        let genesis_time_s = lodestar::unix_seconds() + LEAD_S + MORE_S * (count as u64 - 1);
+        let more = count as u64 - 1 + u64::from(options.builder);
+        let genesis_time_s = lodestar::unix_seconds() + LEAD_S + MORE_S * more;
+        let relay_port = if options.builder { lodestar::free_ports(1)?.first().copied() } else { None };
         let wanted = lodestar::Options {
             preset: options.preset,
             slot_ms: options.slot_seconds * 1_000,
             validators: keys.iter().map(|key| key.genesis.clone()).collect(),
             genesis_time_s,
             fulu_epoch: options.fork.fulu_epoch(),
+            builder: relay_port.map(lodestar::url_of),
+            // A validator may leave in its first epoch, not only after a day.
+            params: options.exit.iter().map(|_| ("SHARD_COMMITTEE_PERIOD".to_owned(), "0".to_owned())).collect(),
             ..lodestar::Options::new(dir)
         };
         let mut nodes = Lodestar::start_network(&wanted, count).await?.into_iter();
         let first = nodes.next().ok_or(LodestarError::NotRunning)?;
+        let relay = match relay_port {
+            Some(port) => {
+                let fail_from_slot = options.builder_fails_from();
+                Some(Relay::start(&RelayOptions { network: wanted, beacon: first.url(), port, fail_from_slot }).await?)
+            }
+            None => None,
+        };
         Ok(Self {
+            relay,
             first_url: first.url(),
             first: Slot::Here(Box::new(first)),
             second: nodes.next(),
@@ -61,6 +75,14 @@ impl Beacons {
     #[must_use]
     pub fn genesis_ms(&self) -> u64 {
         self.genesis_time_s * 1_000
+    }
+
+    /// What the builder's relay has seen; none when there is no builder.
+    pub async fn relay_report(&self) -> Result<Option<RelayReport>, LodestarError> {
+        match &self.relay {
+            Some(relay) => relay.report().await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Those that operators use.

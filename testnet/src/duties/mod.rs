@@ -7,14 +7,17 @@
 //! | [`keys`], [`beacons`], [`processes`] | the validators' keys, the beacon nodes, the operators as processes |
 //! | [`setup`], [`operator_process`] | what an operator process is told, and what it does |
 //! | [`byzantine`] | operators that misbehave |
+//! | [`builder`], [`exit`] | what a builder saw; an owner who lets a validator leave |
 //! | [`observer`] | the chain as a bystander sees it |
 //! | [`signed`], [`checker`] | what operators signed, and whether any of it is slashable |
 //! | [`stats`], [`results`], [`report`] | figures |
 //! | [`progress`] | what is seen on the way |
 
 pub mod beacons;
+pub mod builder;
 pub mod byzantine;
 pub mod checker;
+pub mod exit;
 pub mod keys;
 pub mod observer;
 pub mod operator_process;

@@ -103,9 +103,10 @@ fn config(setup: &Setup, world: &World, id: OperatorId, files: &Files) -> Operat
     };
     config.mesh.listen = vec![listen.to_owned()];
     config.mesh.bootstrap.clone_from(&setup.bootstrap);
-    config.http.listen = String::new();
+    config.http.listen = "127.0.0.1:0".to_owned();
     let position = world.operators.keys().position(|other| *other == id).unwrap_or(0);
     config.beacon.urls = setup.urls_of(position);
+    config.duties.builder = setup.builder;
     // Nobody else has these keys, and a run has no epochs to wait in.
     config.duties.doppelganger_epochs = 0;
     config
@@ -130,13 +131,21 @@ fn stats_line(operator: &RunningOperator, world: &World, id: OperatorId) -> Stat
     let client = operator.client();
     let is_connected = |other: &&OperatorId| client.peer_of(**other).is_some_and(|peer| client.connected(&peer));
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let stats = client.stats();
+    // Gossip and info have one version.
+    let spoken = || stats.by_protocol().into_iter().filter(|(protocol, _)| !matches!(*protocol, "gossip" | "info"));
     StatsLine {
+        release: cluster_net::info::RELEASE.to_owned(),
+        http: operator.http_address().map(|address| format!("http://{address}")),
+        newest_sent: spoken().map(|(protocol, count)| (protocol.to_owned(), count.newest_sent)).collect(),
+        older_sent: spoken()
+            .map(|(protocol, count)| (protocol.to_owned(), count.messages_sent.saturating_sub(count.newest_sent)))
+            .collect(),
         at_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
         pid: std::process::id(),
         cpu_ms: cpu_ms() as u64,
         rss_bytes: max_rss_bytes(),
-        bytes_sent: client
-            .stats()
+        bytes_sent: stats
             .by_protocol()
             .into_iter()
             .map(|(protocol, count)| (protocol.to_owned(), count.bytes_sent))

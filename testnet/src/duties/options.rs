@@ -1,6 +1,6 @@
 //! What a run of duties does, and what makes no sense, in words.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cluster_core::beacon::{Epoch, Preset};
@@ -100,6 +100,16 @@ pub struct Options {
     pub kill_beacon: Option<u64>,
     /// Epoch at whose start the first beacon node is killed and started again.
     pub restart_beacon: Option<u64>,
+    /// Whether the beacon node has an external builder.
+    pub builder: bool,
+    /// First epoch in which the builder fails, in every way that it knows.
+    pub builder_fails: Option<u64>,
+    /// This program as the next release: every operator in turn is stopped and started again with it.
+    pub upgrade: Option<PathBuf>,
+    /// A validator, by its index, that its owner orders to leave, and the epoch.
+    pub exit: Option<(u64, u64)>,
+    /// `cluster-node`, with which the owner orders.
+    pub node_program: PathBuf,
     /// Seed of keys and faults.
     pub seed: u64,
 }
@@ -148,8 +158,10 @@ pub enum OptionsError {
         last: u64,
     },
     /// Too little time.
-    #[error("--rolling-restart of {operators} operators needs {needed} epochs or more, not {epochs}: each is killed {ROLLING_SLOTS} slots after the one before, from epoch 1 on")]
+    #[error("{flag} of {operators} operators needs {needed} epochs or more, not {epochs}: each is stopped {ROLLING_SLOTS} slots after the one before, from epoch 1 on")]
     Rolling {
+        /// The flag.
+        flag: &'static str,
         /// Operators.
         operators: usize,
         /// Epochs that would do.
@@ -166,6 +178,33 @@ pub enum OptionsError {
     /// Both at once.
     #[error("--kill-beacon and --restart-beacon are about the same beacon node; give one of them")]
     BothBeacon,
+    /// Both at once.
+    #[error("--rolling-restart and --rolling-upgrade both stop every operator in turn; give one of them")]
+    BothRolling,
+    /// The builder follows one beacon node.
+    #[error("--builder is for runs with one beacon node that stays: without --second-beacon, --kill-beacon and --restart-beacon")]
+    BuilderAlone,
+    /// Nothing would fail.
+    #[error("--builder-fails needs --builder")]
+    NoBuilder,
+    /// A validator that does not exist.
+    #[error("--exit: there is no validator {index}; they are numbered 0 to {last}")]
+    NoValidator {
+        /// As given.
+        index: u64,
+        /// The last one.
+        last: u32,
+    },
+    /// A program that is not built.
+    #[error("{flag} needs {}, which is not there; build it: {how}", path.display())]
+    NoProgram {
+        /// The flag.
+        flag: &'static str,
+        /// Where it should be.
+        path: PathBuf,
+        /// The command.
+        how: &'static str,
+    },
 }
 
 /// The options with operators by their ids, and what they mean for the run.
@@ -187,7 +226,6 @@ impl Options {
     pub fn new(out: PathBuf, program: PathBuf, seed: u64) -> Self {
         Self {
             out,
-            program,
             network: Network::Hoodi,
             operators: 4,
             validators: 32,
@@ -205,6 +243,12 @@ impl Options {
             second_beacon: false,
             kill_beacon: None,
             restart_beacon: None,
+            builder: false,
+            builder_fails: None,
+            upgrade: None,
+            exit: None,
+            node_program: program.with_file_name("cluster-node"),
+            program,
             seed,
         }
     }
@@ -230,6 +274,7 @@ impl Options {
             stop.push((self.find("--stop", world, *number)?, *epoch));
         }
         self.check_beacons()?;
+        self.check_exit()?;
         Ok(Plan { one_way, byzantine, stop, options: self })
     }
 
@@ -248,15 +293,38 @@ impl Options {
         range("--loss", "0 to 0.5", &self.link.loss, (0.0..=0.5).contains(&self.link.loss))?;
         let latency = self.link.latency;
         range("--latency-ms", "0 to 2000", &latency.as_millis(), latency <= Duration::from_millis(2_000))?;
-        if self.rolling_restart && self.rolling_gap() < ROLLING_SLOTS {
+        self.check_rolling()
+    }
+
+    fn check_rolling(&self) -> Result<(), OptionsError> {
+        let flag = match (self.rolling_restart, &self.upgrade) {
+            (true, Some(_)) => return Err(OptionsError::BothRolling),
+            (true, None) => "--rolling-restart",
+            (false, Some(_)) => "--rolling-upgrade",
+            (false, None) => return Ok(()),
+        };
+        if self.rolling_gap() < ROLLING_SLOTS {
             let slots = ROLLING_SLOTS * self.operators as u64;
             return Err(OptionsError::Rolling {
+                flag,
                 operators: self.operators,
                 needed: 1 + slots.div_ceil(self.preset.slots_per_epoch()),
                 epochs: self.epochs,
             });
         }
-        Ok(())
+        match &self.upgrade {
+            Some(program) => is_built(flag, program, "cargo build -p cluster-testnet --bin cluster-testnet-next --features next-version"),
+            None => Ok(()),
+        }
+    }
+
+    fn check_exit(&self) -> Result<(), OptionsError> {
+        let Some((index, epoch)) = self.exit else { return Ok(()) };
+        self.check_epoch("--exit", epoch)?;
+        if index >= u64::from(self.validators) {
+            return Err(OptionsError::NoValidator { index, last: self.validators.saturating_sub(1) });
+        }
+        is_built("--exit", &self.node_program, "cargo build -p cluster-node")
     }
 
     fn check_beacons(&self) -> Result<(), OptionsError> {
@@ -273,6 +341,15 @@ impl Options {
         }
         if self.kill_beacon.is_some() && !self.second_beacon {
             return Err(OptionsError::LastBeacon);
+        }
+        if let Some(epoch) = self.builder_fails {
+            self.check_epoch("--builder-fails", epoch)?;
+        }
+        if self.builder_fails.is_some() && !self.builder {
+            return Err(OptionsError::NoBuilder);
+        }
+        if self.builder && (self.second_beacon || self.restart_beacon.is_some()) {
+            return Err(OptionsError::BuilderAlone);
         }
         Ok(())
     }
@@ -294,7 +371,13 @@ impl Options {
         })
     }
 
-    /// Slots from one kill of a rolling restart to the next.
+    /// First slot in which the builder fails.
+    #[must_use]
+    pub fn builder_fails_from(&self) -> Option<u64> {
+        self.builder_fails.map(|epoch| epoch * self.preset.slots_per_epoch())
+    }
+
+    /// Slots from one stop of a rolling restart or upgrade to the next.
     #[must_use]
     pub fn rolling_gap(&self) -> u64 {
         (self.epochs - 1) * self.preset.slots_per_epoch() / self.operators as u64
@@ -308,7 +391,8 @@ impl Options {
         faulty.extend(self.byzantine.iter().map(|(operator, _)| *operator));
         faulty.sort_unstable();
         faulty.dedup();
-        if faulty.len() + usize::from(self.rolling_restart) > tolerated {
+        let rolling = self.rolling_restart || self.upgrade.is_some();
+        if faulty.len() + usize::from(rolling) > tolerated {
             return None;
         }
         // While the only beacon node is away nobody can do anything, and finality waits for what was missed.
@@ -332,12 +416,23 @@ impl Options {
         if self.rolling_restart {
             faults.push("every operator in turn is killed and started again".to_owned());
         }
+        if self.upgrade.is_some() {
+            faults.push("every operator in turn is stopped and started as the next release".to_owned());
+        }
+        faults.extend(self.builder_fails.map(|epoch| format!("the builder fails from epoch {epoch} on")));
         let beacons = [(self.kill_beacon, "killed"), (self.restart_beacon, "killed and started again")];
         for (epoch, what) in beacons {
             faults.extend(epoch.map(|epoch| format!("the first beacon node is {what} in epoch {epoch}")));
         }
         faults
     }
+}
+
+fn is_built(flag: &'static str, path: &Path, how: &'static str) -> Result<(), OptionsError> {
+    if path.is_file() {
+        return Ok(());
+    }
+    Err(OptionsError::NoProgram { flag, path: path.to_owned(), how })
 }
 
 #[cfg(test)]
@@ -371,6 +466,15 @@ mod tests {
             said(|options| options.one_way = vec![(1, 101)]),
             "--one-way must name two different operators, not 101 twice"
         );
+        assert_eq!(said(|options| options.builder_fails = Some(1)), "--builder-fails needs --builder");
+        let with_two = said(|options| (options.builder, options.second_beacon) = (true, true));
+        assert!(with_two.starts_with("--builder is for runs with one beacon node"), "{with_two}");
+        assert_eq!(
+            said(|options| options.exit = Some((32, 1))),
+            "--exit: there is no validator 32; they are numbered 0 to 31"
+        );
+        let missing = said(|options| options.upgrade = Some("/nowhere/cluster-testnet-next".into()));
+        assert!(missing.starts_with("--rolling-upgrade needs /nowhere/cluster-testnet-next, which is not there"), "{missing}");
         assert!(said(|options| options.kill_beacon = Some(1)).starts_with("--kill-beacon needs --second-beacon"));
         let late = said(|options| options.restart_beacon = Some(3));
         assert!(late.starts_with("--restart-beacon without --second-beacon needs an epoch"), "{late}");

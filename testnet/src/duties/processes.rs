@@ -78,10 +78,16 @@ impl Processes {
 
     /// Starts an operator that does not run.
     pub fn start(&mut self, operator: OperatorId) -> Result<(), ProcessError> {
+        let program = self.program.clone();
+        self.start_as(&program, operator)
+    }
+
+    /// Starts an operator that does not run, as another program.
+    pub fn start_as(&mut self, program: &Path, operator: OperatorId) -> Result<(), ProcessError> {
         let failed = |error: std::io::Error| ProcessError::Start { operator, reason: error.to_string() };
         let log = File::options().create(true).append(true).open(Files::of(&self.dir, operator).log).map_err(failed)?;
         let level = std::env::var("RUST_LOG").unwrap_or_else(|_| LOG_LEVEL.to_owned());
-        let child = Command::new(&self.program)
+        let child = Command::new(program)
             .arg("operator-process")
             .arg("--world")
             .arg(&self.setup)

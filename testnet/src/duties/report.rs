@@ -50,6 +50,60 @@ pub struct Report {
     pub wrong_fee_recipients: Vec<WrongRecipient>,
     /// How much the checker has looked at: without messages it could find nothing.
     pub checked: Checked,
+    /// The builder; none when the beacon node has none.
+    pub builder: Option<BuilderFigures>,
+    /// The validator that its owner ordered to leave, if one was.
+    pub exit: Option<ExitFigures>,
+}
+
+/// What a relay with a builder saw of the committee.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuilderFigures {
+    /// Validators whose registration was signed by them and names whom they are to pay: by public key, how often.
+    pub registrations: BTreeMap<String, u64>,
+    /// Validators without such a registration.
+    pub unregistered: Vec<String>,
+    /// Registrations that name somebody else, in words. Must be empty.
+    pub wrong_recipients: Vec<String>,
+    /// Registrations that the relay refused. Must be zero.
+    pub refused: u64,
+    /// The first of them, in words.
+    pub refusals: Vec<String>,
+    /// Headers that the beacon node asked for.
+    pub headers: u64,
+    /// Headers that the relay offered.
+    pub bids: u64,
+    /// Slots whose blinded block came back to the relay, signed by the proposer.
+    pub blinded: Vec<u64>,
+    /// Slots from which on the relay fails; none when it does not.
+    pub fails_from_slot: Option<u64>,
+    /// Its failures, by kind.
+    pub failures: BTreeMap<String, u64>,
+    /// Blocks of the canonical chain that the beacon node built while the relay failed.
+    pub fallbacks: u64,
+}
+
+/// What became of an order to leave.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExitFigures {
+    /// Index of the validator.
+    pub validator: u64,
+    /// Its public key, 0x hex.
+    pub pubkey: String,
+    /// Slot in which its owner gave the order.
+    pub slot: u64,
+    /// Whether an operator took the order of somebody else. Must be false.
+    pub stranger_accepted: bool,
+    /// What somebody else heard who gave the same order before.
+    pub stranger_heard: String,
+    /// Whether an operator took the owner's order.
+    pub accepted: bool,
+    /// What the owner heard.
+    pub owner_heard: String,
+    /// Status of the validator at the end, as the beacon node names it.
+    pub status: String,
+    /// Its first epoch without duties.
+    pub exit_epoch: u64,
 }
 
 /// How well one epoch went.
@@ -73,6 +127,8 @@ pub struct EpochFigures {
     pub without_target: Vec<u64>,
     /// Slots without a block.
     pub empty_slots: Vec<u64>,
+    /// Blocks of the canonical chain with a builder's payload.
+    pub builder_blocks: u64,
 }
 
 /// What happened during a run.
@@ -131,6 +187,19 @@ pub struct OperatorFigures {
     pub blamed: BTreeMap<u32, BTreeMap<String, u64>>,
     /// Processes that were started for it.
     pub starts: u64,
+    /// Each of them, in order.
+    pub lives: Vec<LifeFigures>,
+}
+
+/// What one process of an operator was.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LifeFigures {
+    /// Its release.
+    pub release: String,
+    /// Messages sent in the newest version of a protocol that it speaks, by protocol.
+    pub newest_sent: BTreeMap<String, u64>,
+    /// Messages sent in older versions, to operators that speak no newer one, by protocol.
+    pub older_sent: BTreeMap<String, u64>,
 }
 
 impl OperatorFigures {
@@ -147,6 +216,7 @@ impl OperatorFigures {
             submitted: BTreeMap::new(),
             blamed: BTreeMap::new(),
             starts: 0,
+            lives: Vec::new(),
         }
     }
 }
@@ -224,6 +294,8 @@ impl Report {
         if self.finalized_epoch < marks.finalized_epoch {
             short.push(format!("epoch {} is final, not {}", self.finalized_epoch, marks.finalized_epoch));
         }
+        short.extend(self.builder.iter().flat_map(BuilderFigures::shortfalls));
+        short.extend(self.exit.iter().filter_map(ExitFigures::shortfall));
         short
     }
 
@@ -239,6 +311,43 @@ impl Report {
             )
         }));
         offences
+    }
+}
+
+impl BuilderFigures {
+    fn shortfalls(&self) -> Vec<String> {
+        let mut short: Vec<String> =
+            self.wrong_recipients.iter().map(|wrong| format!("a builder was told {wrong}")).collect();
+        if !self.unregistered.is_empty() {
+            let validators = self.unregistered.join(", ");
+            short.push(format!("no builder knows whom to pay for {} validators: {validators}", self.unregistered.len()));
+        }
+        if self.refused > 0 {
+            short.push(format!("the relay refused {} registrations: {}", self.refused, self.refusals.join("; ")));
+        }
+        if self.blinded.is_empty() {
+            short.push(format!("none of {} headers that were offered became a block", self.bids));
+        }
+        short
+    }
+}
+
+impl ExitFigures {
+    /// Whether the validator leaves or has left, by its status.
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        ["active_exiting", "exited_unslashed", "withdrawal_possible", "withdrawal_done"].contains(&self.status.as_str())
+    }
+
+    fn shortfall(&self) -> Option<String> {
+        let Self { validator, status, owner_heard, stranger_heard, .. } = self;
+        if self.stranger_accepted {
+            return Some(format!("somebody else could order validator {validator} to leave: {stranger_heard}"));
+        }
+        if !self.is_leaving() {
+            return Some(format!("validator {validator} was ordered to leave and is {status}; its owner heard: {owner_heard}"));
+        }
+        None
     }
 }
 

@@ -11,14 +11,17 @@ use cluster_node::network::Transport;
 use tokio::time::Instant;
 
 use super::beacons::Beacons;
+use super::builder;
+use super::exit::{self, Order};
 use super::keys::{self, Key, KeysError};
-use super::observer::{Observer, ObserverError};
+use super::observer::{Observer, ObserverError, Watched};
 use super::options::Plan;
 use super::processes::{ProcessError, Processes};
 use super::progress::Progress;
-use super::report::{EpochFigures, EventFigures, Percentiles, Report};
+use super::report::{EpochFigures, EventFigures, ExitFigures, Percentiles, Report};
 use super::results;
-use super::setup::{self, Setup, SetupError};
+use super::setup::{self, Files, Setup, SetupError};
+use super::stats;
 use super::timeline::{timeline, Act};
 use crate::lodestar::LodestarError;
 use crate::world::World;
@@ -100,6 +103,7 @@ struct Run<'a> {
     observer: Observer,
     events: Vec<EventFigures>,
     epochs: Vec<EpochFigures>,
+    exit: Option<ExitFigures>,
 }
 
 impl<'a> Run<'a> {
@@ -135,6 +139,7 @@ impl<'a> Run<'a> {
             observer,
             events: Vec::new(),
             epochs: Vec::new(),
+            exit: None,
         };
         run.connect().await?;
         Ok(run)
@@ -168,6 +173,10 @@ impl<'a> Run<'a> {
         self.beacons.settle().await?;
         let finalized_epoch = self.observer.finalized().await?;
         let version = self.observer.version().await?;
+        if let Some(exit) = &mut self.exit {
+            let two_slots = Duration::from_secs(2 * self.plan.options.slot_seconds);
+            exit::look(&self.observer, exit, two_slots).await?;
+        }
         self.processes.stop_all().await?;
         self.report(finalized_epoch, version).await
     }
@@ -198,6 +207,14 @@ impl<'a> Run<'a> {
                 self.event(now, &format!("operator {operator} is started again"));
                 self.processes.start(operator)?;
             }
+            Act::Upgrade(operator) => {
+                self.event(now, &format!("operator {operator} is stopped and started as the next release"));
+                self.processes.stop(operator).await?;
+                if let Some(program) = &self.plan.options.upgrade {
+                    self.processes.start_as(program, operator)?;
+                }
+            }
+            Act::Exit(index) => self.order_exit(now, index).await?,
             Act::KillBeacon => {
                 self.event(now, "the first beacon node is killed");
                 self.beacons.kill_first().await?;
@@ -207,6 +224,37 @@ impl<'a> Run<'a> {
                 self.beacons.restart_first().await?;
             }
         }
+        Ok(())
+    }
+
+    /// A stranger orders a validator to leave, and then its owner does; any operator will do.
+    async fn order_exit(&mut self, now_ms: u64, index: u64) -> Result<(), RunError> {
+        let options = &self.plan.options;
+        let running = self.processes.running();
+        let urls = running.iter().filter_map(|operator| stats::last(&Files::of(&options.out, *operator).stats)?.http);
+        let (Some(operator), Some(key)) = (urls.last(), usize::try_from(index).ok().and_then(|at| self.keys.get(at)))
+        else {
+            self.event(now_ms, "nobody is there to order a validator to leave");
+            return Ok(());
+        };
+        let order = Order {
+            program: &options.node_program,
+            network: options.network,
+            operator: &operator,
+            validator: index,
+            pubkey: &key.watched.pubkey,
+            owner: &self.world.owner,
+            seed: options.seed,
+            slot: self.slot(now_ms),
+        };
+        let failed = |error: std::io::Error| RunError::File {
+            path: options.node_program.clone(),
+            reason: error.to_string(),
+        };
+        let figures = exit::give(&order).await.map_err(failed)?;
+        let heard = if figures.accepted { "is taken" } else { "is refused" };
+        self.event(now_ms, &format!("the owner's order to validator {index} to leave {heard}"));
+        self.exit = Some(figures);
         Ok(())
     }
 
@@ -224,9 +272,12 @@ impl<'a> Run<'a> {
         }
     }
 
+    fn slot(&self, now_ms: u64) -> u64 {
+        now_ms.saturating_sub(self.beacons.genesis_ms()) / (self.plan.options.slot_seconds * 1_000)
+    }
+
     fn event(&mut self, now_ms: u64, what: &str) {
-        let slot_ms = self.plan.options.slot_seconds * 1_000;
-        let slot = now_ms.saturating_sub(self.beacons.genesis_ms()) / slot_ms;
+        let slot = self.slot(now_ms);
         self.progress.line(&format!("slot {slot:<3} {what}"));
         self.events.push(EventFigures { slot, what: what.to_owned() });
     }
@@ -234,6 +285,11 @@ impl<'a> Run<'a> {
     async fn report(self, finalized_epoch: u64, version: String) -> Result<Report, RunError> {
         let options = &self.plan.options;
         let ids: Vec<OperatorId> = self.world.ids();
+        let builder = self.beacons.relay_report().await?.map(|seen| {
+            let watched: Vec<Watched> = self.keys.iter().map(|key| key.watched.clone()).collect();
+            let (fails, slots) = (options.builder_fails_from(), options.preset.slots_per_epoch());
+            builder::figures(seen, &watched, &self.epochs, fails, slots)
+        });
         let mut findings = self.observer.finish();
         let operators = results::collect(&options.out, &ids, &mut findings.checker)
             .map_err(|error| RunError::File { path: options.out.clone(), reason: error.to_string() })?;
@@ -243,7 +299,7 @@ impl<'a> Run<'a> {
         };
         Ok(Report {
             versions: BTreeMap::from([
-                ("cluster-node".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+                ("cluster-node".to_owned(), cluster_net::info::RELEASE.to_owned()),
                 ("beacon".to_owned(), version),
             ]),
             seed: options.seed,
@@ -265,6 +321,8 @@ impl<'a> Run<'a> {
             violations: findings.checker.violations().to_vec(),
             wrong_fee_recipients: findings.wrong_recipients,
             checked: findings.checker.checked(),
+            builder,
+            exit: self.exit,
         })
     }
 }
@@ -280,6 +338,7 @@ fn setup(plan: &Plan, dir: &Path, bootstrap: &cluster_bootstrap::Running, beacon
         tcp: options.transport == Transport::Tcp,
         bootstrap: bootstrap.dial_addresses().iter().map(ToString::to_string).collect(),
         beacon_urls: beacons.of_operators(),
+        builder: options.builder,
         latency_ms: u64::try_from(options.link.latency.as_millis()).unwrap_or(u64::MAX),
         loss: options.link.loss,
         one_way: plan.one_way.clone(),

@@ -34,6 +34,8 @@ pub struct Setup {
     pub bootstrap: Vec<String>,
     /// Beacon nodes.
     pub beacon_urls: Vec<String>,
+    /// Whether a builder may build blocks.
+    pub builder: bool,
     /// Delay of every message between operators.
     pub latency_ms: u64,
     /// Share of messages that are lost.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::report::OperatorFigures;
+use super::report::{LifeFigures, OperatorFigures};
 use super::signed::read_lines;
 
 /// One line: everything is counted from the start of the process.
@@ -15,6 +15,18 @@ pub struct StatsLine {
     pub at_ms: u64,
     /// Process id.
     pub pid: u32,
+    /// What it runs.
+    #[serde(default)]
+    pub release: String,
+    /// Base URL of its HTTP server.
+    #[serde(default)]
+    pub http: Option<String>,
+    /// Messages sent in the newest version of a protocol that it speaks, by protocol.
+    #[serde(default)]
+    pub newest_sent: BTreeMap<String, u64>,
+    /// Messages sent in older versions, by protocol.
+    #[serde(default)]
+    pub older_sent: BTreeMap<String, u64>,
     /// Processor time, user and system.
     pub cpu_ms: u64,
     /// Most memory so far.
@@ -62,14 +74,21 @@ pub fn last(path: &Path) -> Option<StatsLine> {
 
 /// Sums the lives of an operator into its figures.
 pub fn sum(path: &Path, figures: &mut OperatorFigures) -> std::io::Result<()> {
-    let mut lives: BTreeMap<u32, StatsLine> = BTreeMap::new();
+    let mut lives: Vec<StatsLine> = Vec::new();
     read_lines(path, &mut |line: Option<StatsLine>| {
-        if let Some(line) = line {
-            lives.insert(line.pid, line);
+        let Some(line) = line else { return };
+        match lives.iter_mut().find(|life| life.pid == line.pid) {
+            Some(life) => *life = line,
+            None => lives.push(line),
         }
     })?;
-    for life in lives.into_values() {
+    for life in lives {
         figures.starts += 1;
+        figures.lives.push(LifeFigures {
+            release: life.release,
+            newest_sent: life.newest_sent,
+            older_sent: life.older_sent,
+        });
         figures.cpu_ms += life.cpu_ms;
         figures.rss_bytes = figures.rss_bytes.max(life.rss_bytes);
         for fault in life.faults {

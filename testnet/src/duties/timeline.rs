@@ -22,6 +22,10 @@ pub enum Act {
     Kill(OperatorId),
     /// Starts an operator again.
     Start(OperatorId),
+    /// Stops an operator, and starts it as the next release.
+    Upgrade(OperatorId),
+    /// Has a stranger and then the owner order a validator to leave.
+    Exit(u64),
     /// Kills the first beacon node.
     KillBeacon,
     /// Starts it again.
@@ -43,6 +47,13 @@ pub fn timeline(plan: &Plan, operators: &[OperatorId]) -> Vec<(u64, Act)> {
     // A third into the slot after the next epoch, so that its last block is there even when it is late.
     acts.extend((0..options.epochs).map(|epoch| ((epoch + 2) * epoch_ms + slot_ms / 3, Act::Epoch(epoch))));
     acts.extend(plan.stop.iter().map(|(operator, epoch)| (epoch * epoch_ms, Act::Stop(*operator))));
+    if options.upgrade.is_some() {
+        for (operator, turn) in operators.iter().zip(0..) {
+            acts.push(((slots_per_epoch + turn * options.rolling_gap()) * slot_ms, Act::Upgrade(*operator)));
+        }
+    }
+    // In the second slot of the epoch: in the first, operators have enough to do.
+    acts.extend(options.exit.map(|(index, epoch)| (epoch * epoch_ms + slot_ms, Act::Exit(index))));
     if options.rolling_restart {
         // Anywhere in the slot: in different steps of its duties.
         let mut rng = ChaCha20Rng::seed_from_u64(options.seed);
@@ -86,6 +97,7 @@ mod tests {
         assert_eq!(*acts.last().unwrap(), (121_000, Act::Epoch(3)));
         assert_eq!(at(Act::Stop(OperatorId(104))), 2 * 24_000);
         assert_eq!(at(Act::KillBeacon), 24_000 + 1_500);
+        assert!(!acts.iter().any(|(_, act)| matches!(act, Act::Upgrade(_) | Act::Exit(_))));
         for (turn, operator) in world.ids().into_iter().enumerate() {
             let slot = at(Act::Kill(operator)) / 3_000;
             assert_eq!(slot, 8 + 6 * turn as u64, "operator {operator}");

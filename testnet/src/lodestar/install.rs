@@ -12,12 +12,13 @@ const DIR_VARIABLE: &str = "CLUSTER_LODESTAR_DIR";
 /// Older versions of Node.js lack functions that Lodestar calls.
 const NODE_MAJOR: u32 = 20;
 /// Part of the binary, so that they are the ones it was built with.
-const SCRIPTS: [(&str, &str); 5] = [
+const SCRIPTS: [(&str, &str); 6] = [
     ("config.mjs", include_str!("../../lodestar/config.mjs")),
     ("engine.mjs", include_str!("../../lodestar/engine.mjs")),
     ("genesis.mjs", include_str!("../../lodestar/genesis.mjs")),
     ("node.mjs", include_str!("../../lodestar/node.mjs")),
     ("peers.mjs", include_str!("../../lodestar/peers.mjs")),
+    ("relay.mjs", include_str!("../../lodestar/relay.mjs")),
 ];
 
 /// What a node is run with.

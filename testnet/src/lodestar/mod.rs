@@ -7,12 +7,13 @@
 mod error;
 mod install;
 mod interop;
+mod process;
+mod relay;
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use cluster_core::beacon::{Epoch, Preset};
@@ -22,13 +23,12 @@ use serde::Serialize;
 
 pub use error::LodestarError;
 pub use interop::interop_key;
+pub use relay::{RefusedRegistration, Registered, Relay, RelayOptions, RelayReport, EXTRA_DATA};
 
-/// Loading its modules takes a node five seconds of one core, and a genesis of many validators some more.
-const START_PATIENCE: Duration = Duration::from_secs(180);
+use process::Running;
+
 const STOP_PATIENCE: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(50);
-/// Bytes at the end of a log that an error shows.
-const LOG_TAIL: usize = 2_000;
 /// `FAR_FUTURE_EPOCH`, as the scripts read it.
 const NEVER: &str = "18446744073709551615";
 
@@ -111,11 +111,6 @@ impl Options {
     }
 
     fn arguments(&self, validators: &Path, port: u16) -> Vec<String> {
-        let mut params = BTreeMap::from([
-            ("SLOT_DURATION_MS".to_owned(), self.slot_ms.to_string()),
-            ("FULU_FORK_EPOCH".to_owned(), self.fulu_epoch.map_or(NEVER.to_owned(), |epoch| epoch.to_string())),
-        ]);
-        params.extend(self.params.clone());
         let mut arguments = vec![
             format!("--port={port}"),
             format!("--validators={}", validators.display()),
@@ -128,8 +123,18 @@ impl Options {
         ];
         arguments.extend(self.builder.iter().map(|url| format!("--builder={url}")));
         arguments.extend(self.deposits.iter().map(|file| format!("--deposits={}", file.display())));
-        arguments.extend(params.iter().map(|(name, value)| format!("--params.{name}={value}")));
+        arguments.extend(self.chain_arguments());
         arguments
+    }
+
+    /// The constants of the chain.
+    fn chain_arguments(&self) -> Vec<String> {
+        let mut params = BTreeMap::from([
+            ("SLOT_DURATION_MS".to_owned(), self.slot_ms.to_string()),
+            ("FULU_FORK_EPOCH".to_owned(), self.fulu_epoch.map_or(NEVER.to_owned(), |epoch| epoch.to_string())),
+        ]);
+        params.extend(self.params.clone());
+        params.iter().map(|(name, value)| format!("--params.{name}={value}")).collect()
     }
 }
 
@@ -140,13 +145,6 @@ pub struct Lodestar {
     port: u16,
     running: Option<Running>,
     http: reqwest::Client,
-}
-
-/// A process; it ends when its standard input is closed.
-#[derive(Debug)]
-struct Running {
-    child: Child,
-    _stdin: Option<ChildStdin>,
 }
 
 impl Lodestar {
@@ -247,15 +245,13 @@ impl Lodestar {
             Some(port) => port,
             None => free_ports(1)?.into_iter().next().unwrap_or_default(),
         };
-        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(5)).build();
-        let http = http.map_err(|error| LodestarError::Http { reason: error.to_string() })?;
+        let http = process::client()?;
         let mut node = Self { options, port, running: None, http };
         node.run()?;
         Ok(node)
     }
 
     fn run(&mut self) -> Result<(), LodestarError> {
-        let installed = install::find()?;
         let dir = &self.options.dir;
         let failed = |what: &str| {
             let what = format!("{what} in {}", dir.display());
@@ -266,46 +262,19 @@ impl Lodestar {
         let list = serde_json::to_vec(&self.options.validators).map_err(std::io::Error::from);
         list.and_then(|list| std::fs::write(&validators, list)).map_err(failed("writing the validators"))?;
         let validators = std::path::absolute(validators).map_err(failed("naming the validators"))?;
-        let log = File::options().create(true).append(true).open(self.log()).map_err(failed("opening the log"))?;
-        let errors = log.try_clone().map_err(failed("opening the log"))?;
-        let mut child = Command::new(&installed.node)
-            .arg(installed.script("node.mjs"))
-            .args(self.options.arguments(&validators, self.port))
-            .env("LODESTAR_PRESET", self.options.preset.name())
-            .stdin(Stdio::piped())
-            .stdout(log)
-            .stderr(errors)
-            .spawn()
-            .map_err(failed("starting Node.js"))?;
-        let _stdin = child.stdin.take();
-        self.running = Some(Running { child, _stdin });
+        let arguments = self.options.arguments(&validators, self.port);
+        self.running = Some(process::start("node.mjs", &arguments, self.options.preset, &self.log())?);
         Ok(())
     }
 
     async fn ready(&mut self) -> Result<(), LodestarError> {
-        let started = Instant::now();
-        let url = format!("{}/eth/v1/node/version", self.url());
-        loop {
-            let answer = self.http.get(&url).send().await;
-            // Whoever else listens on the port is not this node.
-            if let Some(status) = self.ended()? {
-                let log = self.log();
-                return Err(LodestarError::Ended { status: status.to_string(), tail: tail(&log), log });
-            }
-            if answer.is_ok_and(|answer| answer.status().is_success()) {
-                return Ok(());
-            }
-            if started.elapsed() > START_PATIENCE {
-                return Err(LodestarError::NotReady { seconds: START_PATIENCE.as_secs(), log: self.log() });
-            }
-            tokio::time::sleep(POLL).await;
-        }
+        let (url, log) = (format!("{}/eth/v1/node/version", self.url()), self.log());
+        let running = self.running.as_mut().ok_or(LodestarError::NotRunning)?;
+        process::ready(running, &self.http, &url, &log).await
     }
 
     fn ended(&mut self) -> Result<Option<ExitStatus>, LodestarError> {
-        let running = self.running.as_mut().ok_or(LodestarError::NotRunning)?;
-        let waited = running.child.try_wait();
-        waited.map_err(|error| LodestarError::Io { what: "waiting for the node".to_owned(), reason: error.to_string() })
+        self.running.as_mut().ok_or(LodestarError::NotRunning)?.ended()
     }
 
     fn signal(&self, signal: Signal) -> Result<(), LodestarError> {
@@ -327,22 +296,16 @@ pub fn unix_seconds() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
-fn url_of(port: u16) -> String {
+/// The base URL of what listens on a port of this machine.
+pub(crate) fn url_of(port: u16) -> String {
     format!("http://127.0.0.1:{port}")
 }
 
 /// Ports that are free at the moment, all different.
-fn free_ports(count: usize) -> Result<Vec<u16>, LodestarError> {
+pub(crate) fn free_ports(count: usize) -> Result<Vec<u16>, LodestarError> {
     let bound: Result<Vec<TcpListener>, std::io::Error> =
         (0..count).map(|_| TcpListener::bind("127.0.0.1:0")).collect();
     bound
         .and_then(|listeners| listeners.iter().map(|listener| Ok(listener.local_addr()?.port())).collect())
         .map_err(|error| LodestarError::Io { what: "finding a free port".to_owned(), reason: error.to_string() })
-}
-
-/// The end of a log.
-fn tail(log: &Path) -> String {
-    let text = std::fs::read(log).unwrap_or_default();
-    let from = text.len().saturating_sub(LOG_TAIL);
-    String::from_utf8_lossy(text.get(from..).unwrap_or_default()).into_owned()
 }

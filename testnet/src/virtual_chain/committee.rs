@@ -126,6 +126,8 @@ pub struct VirtualCommittee {
     clock: Clock,
     router: Arc<Router>,
     operators: BTreeMap<OperatorId, Operator>,
+    /// Choices of those that are started from now on.
+    pub settings: Settings,
 }
 
 impl VirtualCommittee {
@@ -177,7 +179,7 @@ impl VirtualCommittee {
             rng: Mutex::new(ChaCha20Rng::seed_from_u64(seed ^ 0x11)),
             clock,
         });
-        Ok(Self { chain, clock, router, operators: members })
+        Ok(Self { chain, clock, router, operators: members, settings: Settings::default() })
     }
 
     /// The operators, in order.
@@ -231,7 +233,7 @@ impl VirtualCommittee {
             keep: Arc::new(|_| {}),
             recorder: Arc::clone(&operator.records) as _,
             metrics: DutyMetrics::new(&metrics),
-            settings: Settings::default(),
+            settings: self.settings.clone(),
             stop: stop.clone(),
             tasks: tasks.clone(),
         };

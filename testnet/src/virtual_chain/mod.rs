@@ -9,6 +9,7 @@ pub mod committee;
 mod node;
 mod state;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cluster_core::beacon::{ChainSpec, Epoch, Fork, ForkEpoch, Preset, Root, Slot};
@@ -106,6 +107,18 @@ impl VirtualChain {
     #[must_use]
     pub fn figures(&self, epoch: Epoch) -> Votes {
         self.lock().figures(epoch, &self.spec)
+    }
+
+    /// Has all validators wait for their activation until this epoch.
+    pub fn activate_in(&self, epoch: Epoch) {
+        self.lock().activation = epoch;
+    }
+
+    /// What builders were told: by public key, whom blocks are to pay and the epoch in which they heard of it first.
+    #[must_use]
+    pub fn registrations(&self) -> BTreeMap<[u8; 48], (Address, Epoch)> {
+        let state = self.lock();
+        state.registrations.iter().map(|(key, (recipient, epoch))| (*key, (Address(*recipient), *epoch))).collect()
     }
 
     /// The newest final epoch.

@@ -33,6 +33,8 @@ pub struct NodeFaults {
     pub down: bool,
     /// Every answer takes this long.
     pub delay: Duration,
+    /// A block takes this long where builders are asked for one: none of them answers.
+    pub builder_delay: Duration,
 }
 
 /// One node.
@@ -165,8 +167,11 @@ impl Beacon for VirtualNode {
             .map(|(index, validator)| ValidatorStatus {
                 index: ValidatorIndex(index),
                 pubkey: validator.pubkey,
-                status: ValidatorState::ActiveOngoing,
-                activation_epoch: Epoch(0),
+                status: match self.chain.epoch() < state.activation {
+                    true => ValidatorState::PendingQueued,
+                    false => ValidatorState::ActiveOngoing,
+                },
+                activation_epoch: state.activation,
                 exit_epoch: Epoch(u64::MAX),
                 effective_balance_gwei: 32_000_000_000,
                 withdrawal_credentials: [1; 32],
@@ -328,9 +333,13 @@ impl Beacon for VirtualNode {
         slot: Slot,
         randao_reveal: &[u8; 96],
         graffiti: [u8; 32],
-        _builder_boost_factor: u64,
+        builder_boost_factor: u64,
     ) -> Result<Proposal, BeaconError> {
         self.reach("produce_block").await?;
+        if builder_boost_factor > 0 {
+            let delay = self.faults.lock().unwrap_or_else(PoisonError::into_inner).builder_delay;
+            tokio::time::sleep(delay).await;
+        }
         let spec = self.spec();
         let (proposer, parent) = {
             let state = self.chain.lock();
@@ -435,6 +444,8 @@ impl Beacon for VirtualNode {
             if !is_signed(&key, &self.spec().registration(&item.message), &item.signature) {
                 return Err(self.refuse("register_validators", "the signature is wrong"));
             }
+            let known = (item.message.fee_recipient, self.chain.epoch());
+            self.chain.lock().registrations.entry(item.message.pubkey).or_insert(known);
         }
         Ok(())
     }

@@ -48,6 +48,10 @@ pub(super) struct State {
     pub(super) sync: BTreeMap<(Slot, u64), (Root, [u8; 96])>,
     pub(super) aggregates: BTreeSet<(Slot, u64)>,
     pub(super) contributions: BTreeSet<(Slot, u64, u64)>,
+    /// First epoch with duties, of all validators.
+    pub(super) activation: Epoch,
+    /// Registrations with builders: by public key, whom blocks are to pay and since which epoch that is known.
+    pub(super) registrations: BTreeMap<[u8; 48], ([u8; 20], Epoch)>,
     pub(super) offences: Vec<Offence>,
     counted: Epoch,
     seed: u64,
@@ -69,6 +73,8 @@ impl State {
             sync: BTreeMap::new(),
             aggregates: BTreeSet::new(),
             contributions: BTreeSet::new(),
+            activation: Epoch(0),
+            registrations: BTreeMap::new(),
             offences: Vec::new(),
             counted: Epoch(0),
             seed,

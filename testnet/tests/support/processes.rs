@@ -29,7 +29,8 @@ pub fn binary(name: &str) -> PathBuf {
     let path = folder.join(name);
     assert!(
         path.is_file(),
-        "{} is missing; build it first: cargo build -p cluster-node -p cluster-bootstrap -p cluster-service --features cluster-node/fault-injection",
+        "{} is missing; `make test` builds it: cargo build -p cluster-node -p cluster-bootstrap -p cluster-service --features \
+         cluster-node/fault-injection, and cargo build -p cluster-node --bin cluster-node-next --features cluster-node/next-version",
         path.display()
     );
     path
@@ -84,11 +85,19 @@ impl Processes {
 
     /// Starts a part with extra environment variables.
     pub fn spawn(&mut self, name: &str, environment: &[(&str, &str)]) {
-        let (program, arguments): (&str, &[&str]) = match name {
-            "bootstrap" => ("cluster-bootstrap", &[]),
-            "service" => ("cluster-service", &[]),
-            "gateway" => ("cluster-node", &["gateway"]),
-            _ => ("cluster-node", &["operator"]),
+        let program = match name {
+            "bootstrap" => "cluster-bootstrap",
+            "service" => "cluster-service",
+            _ => "cluster-node",
+        };
+        self.spawn_as(name, program, environment);
+    }
+
+    fn spawn_as(&mut self, name: &str, program: &str, environment: &[(&str, &str)]) {
+        let arguments: &[&str] = match name {
+            "bootstrap" | "service" => &[],
+            "gateway" => &["gateway"],
+            _ => &["operator"],
         };
         let log = File::options().create(true).append(true).open(self.dir.join(format!("{name}.log"))).unwrap();
         let child = Command::new(binary(program))
@@ -109,6 +118,25 @@ impl Processes {
     pub async fn start_operator(&mut self, id: OperatorId, environment: &[(&str, &str)]) {
         self.spawn(&operator_name(id), environment);
         self.await_mesh(id).await;
+    }
+
+    /// Ends an operator, starts it as the next release, and waits until it is connected to everybody.
+    pub async fn upgrade_operator(&mut self, id: OperatorId, environment: &[(&str, &str)]) {
+        let name = operator_name(id);
+        self.terminate(&name).await;
+        self.spawn_as(&name, "cluster-node-next", environment);
+        self.await_mesh(id).await;
+    }
+
+    /// Waits until the log of an operator says something.
+    pub async fn log_says(&self, id: OperatorId, expected: &str) {
+        let name = operator_name(id);
+        let log = self.dir.join(format!("{name}.log"));
+        eventually(&format!("{name} says `{expected}`"), PATIENCE, || {
+            let said = std::fs::read_to_string(&log).unwrap();
+            std::future::ready(said.contains(expected).then_some(()))
+        })
+        .await;
     }
 
     /// Ends a part as an administrator would.
@@ -160,14 +188,8 @@ impl Processes {
     /// Replaces the registry file and has an operator read it again, until its log says `expected`.
     pub async fn reload(&self, id: OperatorId, registry: &str, expected: &str) {
         std::fs::write(self.dir.join("registry.toml"), registry).unwrap();
-        let name = operator_name(id);
-        self.signal(&name, Signal::SIGHUP);
-        let log = self.dir.join(format!("{name}.log"));
-        eventually(&format!("{name} says `{expected}`"), PATIENCE, || {
-            let said = std::fs::read_to_string(&log).unwrap();
-            std::future::ready(said.contains(expected).then_some(()))
-        })
-        .await;
+        self.signal(&operator_name(id), Signal::SIGHUP);
+        self.log_says(id, expected).await;
     }
 
     /// Ends every part in order, and deletes the folder.

@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::state::StateView;
 use super::ObserverError;
+use crate::lodestar::EXTRA_DATA;
 
 /// A block with a megabyte of transactions.
 const BLOCK_LIMIT: usize = 16 * 1024 * 1024;
@@ -38,6 +39,8 @@ pub struct BlockView {
     pub fee_recipient: [u8; 20],
     /// Bits of the sync aggregate that are set.
     pub sync_bits: u64,
+    /// Whether the payload is of the test network's builder.
+    pub is_built: bool,
 }
 
 #[derive(Deserialize)]
@@ -71,6 +74,18 @@ struct SyncAggregateJson {
 #[derive(Deserialize)]
 struct PayloadJson {
     fee_recipient: String,
+    extra_data: String,
+}
+
+#[derive(Deserialize)]
+struct ValidatorJson {
+    status: String,
+    validator: ValidatorFieldsJson,
+}
+
+#[derive(Deserialize)]
+struct ValidatorFieldsJson {
+    exit_epoch: String,
 }
 
 #[derive(Deserialize)]
@@ -125,6 +140,14 @@ impl Api {
         found.map(|found| found.data.version).ok_or_else(|| malformed(path, "there is no version"))
     }
 
+    /// Status and first epoch without duties of a validator, in the head state.
+    pub(super) async fn status(&self, index: u64) -> Result<(String, u64), ObserverError> {
+        let path = format!("/eth/v1/beacon/states/head/validators/{index}");
+        let found: Option<Data<ValidatorJson>> = self.json(&path, SMALL_LIMIT).await?;
+        let found = found.ok_or_else(|| malformed(&path, "there is no such validator"))?.data;
+        Ok((found.status, number(&path, &found.validator.exit_epoch)?))
+    }
+
     /// The state after the last block up to a slot.
     pub(super) async fn state(&self, slot: u64) -> Result<StateView, ObserverError> {
         let path = format!("/eth/v2/debug/beacon/states/{slot}");
@@ -139,12 +162,14 @@ impl Api {
         let message = found.data.message;
         let bits = message.body.sync_aggregate.sync_committee_bits;
         let bits = hex::decode(bits.trim_start_matches("0x")).map_err(|error| malformed(&path, &error.to_string()))?;
-        let fee_recipient = message.body.execution_payload.fee_recipient.to_ascii_lowercase();
+        let payload = message.body.execution_payload;
+        let fee_recipient = payload.fee_recipient.to_ascii_lowercase();
         Ok(Some(BlockView {
             slot: number(&path, &message.slot)?,
             proposer_index: number(&path, &message.proposer_index)?,
             fee_recipient: from_hex(&fee_recipient).map_err(|error| malformed(&path, &error.to_string()))?,
             sync_bits: bits.iter().map(|byte| u64::from(byte.count_ones())).sum(),
+            is_built: payload.extra_data.eq_ignore_ascii_case(&to_hex(EXTRA_DATA)),
         }))
     }
 

@@ -150,6 +150,11 @@ impl Observer {
         self.api.version().await
     }
 
+    /// Status of a validator, as the beacon node names it, and its first epoch without duties.
+    pub async fn status(&self, index: u64) -> Result<(String, u64), ObserverError> {
+        self.api.status(index).await
+    }
+
     /// The figures of an epoch, once the next one has ended as well.
     pub async fn epoch(&self, epoch: u64) -> Result<EpochFigures, ObserverError> {
         let slots_per_epoch = self.preset.slots_per_epoch();
@@ -164,6 +169,7 @@ impl Observer {
                 continue;
             };
             figures.blocks += 1;
+            figures.builder_blocks += u64::from(block.is_built);
             sync_bits += block.sync_bits;
         }
         figures.sync = fraction(sync_bits, figures.blocks * self.preset.sync_committee_size());
