@@ -146,7 +146,11 @@ fn a_committee_is_upgraded_one_operator_after_the_other_under_duties() {
     let release = report.versions["cluster-node"].as_str();
     for (turn, operator) in report.operators.iter().enumerate() {
         let [old, new] = &operator.lives[..] else { panic!("{operator:?}") };
-        assert_eq!((old.release.as_str(), new.release.as_str()), (release, &*format!("{release}+next")), "{operator:?}");
+        assert_eq!(
+            (old.release.as_str(), new.release.as_str()),
+            (release, &*format!("{release}+next")),
+            "{operator:?}"
+        );
         for protocol in ["consensus", "signing"] {
             let sent = |counts: &std::collections::BTreeMap<String, u64>| counts.get(protocol).copied().unwrap_or(0);
             assert!(sent(&old.newest_sent) > 0, "version 1 is the newest of the old release: {operator:?}");

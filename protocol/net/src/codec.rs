@@ -22,7 +22,6 @@
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
 use cluster_core::encoding::{self, DecodeError};
@@ -34,6 +33,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::info::{self, Version};
 use crate::limits;
+pub use crate::traffic::{Traffic, TrafficCount};
 
 /// The names of a protocol on the wire, one for each version that this release has, newest first.
 #[cfg(not(feature = "next-version"))]
@@ -249,60 +249,6 @@ where
     Ok(filled)
 }
 
-/// Bytes and messages of one protocol since the start, frames with their prefix.
-#[derive(Debug, Default)]
-pub struct Traffic {
-    bytes_sent: AtomicU64,
-    bytes_received: AtomicU64,
-    messages_sent: AtomicU64,
-    messages_received: AtomicU64,
-    newest_sent: AtomicU64,
-    refused: AtomicU64,
-}
-
-/// A reading of [`Traffic`].
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub struct TrafficCount {
-    /// Bytes written.
-    pub bytes_sent: u64,
-    /// Bytes read.
-    pub bytes_received: u64,
-    /// Requests and responses written.
-    pub messages_sent: u64,
-    /// Requests and responses read.
-    pub messages_received: u64,
-    /// Requests and responses written in the newest version that this release speaks.
-    pub newest_sent: u64,
-    /// Frames that were refused.
-    pub refused: u64,
-}
-
-impl Traffic {
-    /// The counts of now.
-    pub fn read(&self) -> TrafficCount {
-        TrafficCount {
-            bytes_sent: self.bytes_sent.load(Ordering::Relaxed),
-            bytes_received: self.bytes_received.load(Ordering::Relaxed),
-            messages_sent: self.messages_sent.load(Ordering::Relaxed),
-            messages_received: self.messages_received.load(Ordering::Relaxed),
-            newest_sent: self.newest_sent.load(Ordering::Relaxed),
-            refused: self.refused.load(Ordering::Relaxed),
-        }
-    }
-
-    /// Counts a message of `bytes` payload bytes that was sent by other means, such as gossip.
-    pub fn sent(&self, bytes: usize) {
-        self.messages_sent.fetch_add(1, Ordering::Relaxed);
-        self.bytes_sent.fetch_add(bytes as u64, Ordering::Relaxed);
-    }
-
-    /// Counts a message of `bytes` payload bytes that was received by other means.
-    pub fn received(&self, bytes: usize) {
-        self.messages_received.fetch_add(1, Ordering::Relaxed);
-        self.bytes_received.fetch_add(bytes as u64, Ordering::Relaxed);
-    }
-}
-
 /// The codec of protocol `P`, counting what it moves.
 #[derive(Debug)]
 pub struct Codec<P> {
@@ -342,7 +288,7 @@ impl<P: Protocol> Codec<P> {
         };
         message.map_err(|error| {
             // The only trace of a request that is refused: libp2p reports failures of requests that it has delivered.
-            self.traffic.refused.fetch_add(1, Ordering::Relaxed);
+            self.traffic.refused();
             tracing::debug!(protocol = P::NAME, %error, "refused a frame");
             error.into_io()
         })
@@ -371,7 +317,7 @@ impl<P: Protocol> Codec<P> {
         write_frame(io, &frame, limit + preamble.len()).await.map_err(FrameError::into_io)?;
         self.traffic.sent(frame.len() + limits::FRAME_PREFIX_BYTES);
         if version == info::MAX_VERSION {
-            self.traffic.newest_sent.fetch_add(1, Ordering::Relaxed);
+            self.traffic.sent_newest();
         }
         Ok(())
     }

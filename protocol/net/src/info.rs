@@ -152,8 +152,11 @@ pub fn lowest_version() -> Version {
 }
 
 /// This release, as peers and people are told: a semantic version.
-pub const RELEASE: &str =
-    if cfg!(feature = "next-version") { concat!(env!("CARGO_PKG_VERSION"), "+next") } else { env!("CARGO_PKG_VERSION") };
+pub const RELEASE: &str = if cfg!(feature = "next-version") {
+    concat!(env!("CARGO_PKG_VERSION"), "+next")
+} else {
+    env!("CARGO_PKG_VERSION")
+};
 
 /// The versions that this release speaks. That of `info` stays what it is, since everything else follows from its answer.
 pub fn supported() -> Vec<VersionRange> {

@@ -29,6 +29,7 @@ pub mod performance;
 pub mod publish;
 pub mod receipt;
 pub mod signing;
+mod traffic;
 
 /// The one table of limits: what a peer can make this process read, hold or wait for.
 ///

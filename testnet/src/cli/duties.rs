@@ -310,7 +310,9 @@ fn print_extras(report: &Report) {
     }
     if let Some(exit) = &report.exit {
         let Exit { validator, slot, stranger_heard, owner_heard, status, exit_epoch, .. } = exit;
-        println!("validator {validator}: {status} at the end, exit epoch {exit_epoch}; ordered to leave in slot {slot}");
+        println!(
+            "validator {validator}: {status} at the end, exit epoch {exit_epoch}; ordered to leave in slot {slot}"
+        );
         println!("  its owner heard: {owner_heard}");
         println!("  somebody else heard: {stranger_heard}");
         println!();

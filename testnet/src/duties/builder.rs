@@ -32,10 +32,9 @@ pub fn figures(
             Some(found) if found.fee_recipient.eq_ignore_ascii_case(&recipient) => {
                 figures.registrations.insert(validator.pubkey.clone(), found.count);
             }
-            Some(found) => figures.wrong_recipients.push(format!(
-                "to pay {} for blocks of {}, not {recipient}",
-                found.fee_recipient, validator.pubkey
-            )),
+            Some(found) => figures
+                .wrong_recipients
+                .push(format!("to pay {} for blocks of {}, not {recipient}", found.fee_recipient, validator.pubkey)),
             None => figures.unregistered.push(validator.pubkey.clone()),
         }
     }

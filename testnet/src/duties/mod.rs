@@ -18,6 +18,7 @@ pub mod builder;
 pub mod byzantine;
 pub mod checker;
 pub mod exit;
+mod fork;
 pub mod keys;
 pub mod observer;
 pub mod operator_process;

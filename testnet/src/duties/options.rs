@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use cluster_core::beacon::{Epoch, Preset};
+use cluster_core::beacon::Preset;
 use cluster_core::committee::OperatorId;
 use cluster_core::network::Network;
 use cluster_node::network::{Link, Transport};
 
 use super::byzantine::Behaviour;
+pub use super::fork::ForkPlan;
 use super::report::Marks;
 use crate::world::World;
 
@@ -16,48 +17,6 @@ use crate::world::World;
 const ROLLING_SLOTS: u64 = 4;
 /// With a quorum alive, so much must be reached whatever else is done.
 const MARK: f64 = 0.99;
-/// Which fork the chain has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ForkPlan {
-    /// Electra all the time.
-    Electra,
-    /// Fulu from genesis on.
-    Fulu,
-    /// Electra, and Fulu from epoch 2 on.
-    Transition,
-}
-
-impl ForkPlan {
-    /// The name on the command line and in reports.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Electra => "electra",
-            Self::Fulu => "fulu",
-            Self::Transition => "transition",
-        }
-    }
-
-    /// First epoch of Fulu.
-    #[must_use]
-    pub const fn fulu_epoch(self) -> Option<Epoch> {
-        match self {
-            Self::Electra => None,
-            Self::Fulu => Some(Epoch(0)),
-            Self::Transition => Some(Epoch(2)),
-        }
-    }
-}
-
-impl std::str::FromStr for ForkPlan {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let all = [Self::Electra, Self::Fulu, Self::Transition];
-        let found = all.into_iter().find(|plan| plan.name() == text);
-        found.ok_or_else(|| format!("`{text}` is not one of electra, fulu and transition"))
-    }
-}
 
 /// What a run does. Operators are named by their position, counted from 1, or by their id.
 #[derive(Clone, Debug)]
@@ -313,7 +272,11 @@ impl Options {
             });
         }
         match &self.upgrade {
-            Some(program) => is_built(flag, program, "cargo build -p cluster-testnet --bin cluster-testnet-next --features next-version"),
+            Some(program) => is_built(
+                flag,
+                program,
+                "cargo build -p cluster-testnet --bin cluster-testnet-next --features next-version",
+            ),
             None => Ok(()),
         }
     }
@@ -474,7 +437,10 @@ mod tests {
             "--exit: there is no validator 32; they are numbered 0 to 31"
         );
         let missing = said(|options| options.upgrade = Some("/nowhere/cluster-testnet-next".into()));
-        assert!(missing.starts_with("--rolling-upgrade needs /nowhere/cluster-testnet-next, which is not there"), "{missing}");
+        assert!(
+            missing.starts_with("--rolling-upgrade needs /nowhere/cluster-testnet-next, which is not there"),
+            "{missing}"
+        );
         assert!(said(|options| options.kill_beacon = Some(1)).starts_with("--kill-beacon needs --second-beacon"));
         let late = said(|options| options.restart_beacon = Some(3));
         assert!(late.starts_with("--restart-beacon without --second-beacon needs an epoch"), "{late}");

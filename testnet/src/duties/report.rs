@@ -320,7 +320,8 @@ impl BuilderFigures {
             self.wrong_recipients.iter().map(|wrong| format!("a builder was told {wrong}")).collect();
         if !self.unregistered.is_empty() {
             let validators = self.unregistered.join(", ");
-            short.push(format!("no builder knows whom to pay for {} validators: {validators}", self.unregistered.len()));
+            short
+                .push(format!("no builder knows whom to pay for {} validators: {validators}", self.unregistered.len()));
         }
         if self.refused > 0 {
             short.push(format!("the relay refused {} registrations: {}", self.refused, self.refusals.join("; ")));
@@ -345,7 +346,9 @@ impl ExitFigures {
             return Some(format!("somebody else could order validator {validator} to leave: {stranger_heard}"));
         }
         if !self.is_leaving() {
-            return Some(format!("validator {validator} was ordered to leave and is {status}; its owner heard: {owner_heard}"));
+            return Some(format!(
+                "validator {validator} was ordered to leave and is {status}; its owner heard: {owner_heard}"
+            ));
         }
         None
     }

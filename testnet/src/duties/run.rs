@@ -247,10 +247,8 @@ impl<'a> Run<'a> {
             seed: options.seed,
             slot: self.slot(now_ms),
         };
-        let failed = |error: std::io::Error| RunError::File {
-            path: options.node_program.clone(),
-            reason: error.to_string(),
-        };
+        let failed =
+            |error: std::io::Error| RunError::File { path: options.node_program.clone(), reason: error.to_string() };
         let figures = exit::give(&order).await.map_err(failed)?;
         let heard = if figures.accepted { "is taken" } else { "is refused" };
         self.event(now_ms, &format!("the owner's order to validator {index} to leave {heard}"));

@@ -27,18 +27,15 @@ impl Running {
     /// How it ended, if it has.
     pub(super) fn ended(&mut self) -> Result<Option<ExitStatus>, LodestarError> {
         let waited = self.child.try_wait();
-        waited
-            .map_err(|error| LodestarError::Io { what: "waiting for the process".to_owned(), reason: error.to_string() })
+        waited.map_err(|error| LodestarError::Io {
+            what: "waiting for the process".to_owned(),
+            reason: error.to_string(),
+        })
     }
 }
 
 /// Starts a script; what it prints is appended to `log`.
-pub(super) fn start(
-    script: &str,
-    arguments: &[String],
-    preset: Preset,
-    log: &Path,
-) -> Result<Running, LodestarError> {
+pub(super) fn start(script: &str, arguments: &[String], preset: Preset, log: &Path) -> Result<Running, LodestarError> {
     let installed = install::find()?;
     let failed = |what: &str| {
         let what = format!("{what} {}", log.display());

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
@@ -10,6 +11,10 @@ use super::{url_of, LodestarError, Options};
 
 /// What a payload of the relay's builder carries in `extra_data`.
 pub const EXTRA_DATA: &[u8] = b"cluster-testnet relay";
+
+/// A relay that is away comes back within two slots.
+const PATIENCE: Duration = Duration::from_secs(60);
+const AGAIN: Duration = Duration::from_millis(200);
 
 /// A relay that is to be started.
 #[derive(Clone, Debug)]
@@ -95,13 +100,21 @@ impl Relay {
         Ok(relay)
     }
 
-    /// What it has seen so far.
+    /// What it has seen so far; waits for it while it is away, as it was told to.
     pub async fn report(&self) -> Result<RelayReport, LodestarError> {
         let failed = |error: reqwest::Error| LodestarError::Io {
             what: format!("asking the relay (its log is {})", self.log.display()),
             reason: error.to_string(),
         };
-        self.http.get(format!("{}/report", self.url)).send().await.map_err(failed)?.json().await.map_err(failed)
+        let url = format!("{}/report", self.url);
+        let give_up = Instant::now() + PATIENCE;
+        let answer = loop {
+            match self.http.get(&url).send().await {
+                Err(error) if error.is_connect() && Instant::now() < give_up => tokio::time::sleep(AGAIN).await,
+                answer => break answer.map_err(failed)?,
+            }
+        };
+        answer.json().await.map_err(failed)
     }
 }
 
