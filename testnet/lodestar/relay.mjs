@@ -214,7 +214,8 @@ function failureOf(slot) {
   return slot < failFrom ? undefined : FAILURES[(slot - failFrom) % FAILURES.length];
 }
 
-// Not listening from the middle of the slot before to the end of the slot, so that the beacon node's look at the status fails too.
+// Not listening from the middle of the slot before to the middle of the slot: two thirds into a slot the beacon node looks whether
+// the relay is well, and asks for no header when it is not.
 async function keepAwayInItsSlots() {
   const slotMs = config.SLOT_DURATION_MS;
   const at = (slot) => sleep(Number(genesis.genesis_time) * 1000 + slot * slotMs - Date.now());
@@ -224,7 +225,7 @@ async function keepAwayInItsSlots() {
     server.closeAllConnections();
     seen.failures.away = (seen.failures.away ?? 0) + 1;
     log("away", { slot });
-    await at(slot + 0.9);
+    await at(slot + 0.5);
     await listen();
   }
 }

@@ -128,10 +128,12 @@ fn builders_build_blocks_and_when_they_fail_the_beacon_node_does() {
     let builder = report.builder.as_ref().expect("a builder");
     assert_eq!((builder.refused, &builder.wrong_recipients), (0, &Vec::new()), "{builder:?}");
     assert_eq!(builder.registrations.len(), 32, "every validator is registered and pays whom it should: {builder:?}");
-    // Blinded proposals: every block after the first epoch, until the builder fails.
+    // Blinded proposals after the first epoch, until the builder fails. A leader that is late for its round is replaced by
+    // one with a local block.
     let [_, built, failing] = &report.epochs[..] else { panic!("{:?}", report.epochs) };
-    assert_eq!((built.builder_blocks, built.blocks), (8, 8), "{built:?}");
-    assert!((8..16).all(|slot| builder.blinded.contains(&slot)), "{builder:?}");
+    assert!(built.builder_blocks >= 6 && built.blocks == 8, "{built:?}");
+    let blinded = builder.blinded.iter().filter(|slot| (8..16).contains(*slot)).count() as u64;
+    assert_eq!(blinded, built.builder_blocks, "signed by the proposer, and published: {builder:?}");
     // Away, silent, invalid, broken: each twice in the epoch, and the local block is there in time to be voted for.
     for kind in ["away", "slow", "invalid", "error"] {
         assert!(builder.failures.get(kind) >= Some(&2), "{kind}: {builder:?}");

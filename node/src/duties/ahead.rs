@@ -1,10 +1,11 @@
 //! What is signed ahead of its slot, off the critical path: RANDAO reveals and selection proofs for the slots of the coming
 //! epoch, subscriptions that follow from them, preparation of proposers and registration with builders.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use cluster_core::beacon::{is_aggregator, Epoch, Signed as SignedObject, Slot, ValidatorRegistration};
-use cluster_core::duty::{SigningId, SigningKind};
+use cluster_core::duty::{CommitteeId, SigningId, SigningKind};
 use cluster_core::signing::Item;
 
 use super::attestation::SlotDuties;
@@ -17,6 +18,9 @@ use crate::signer::{Pubkey, Request};
 
 /// Builders are told anew after this many epochs (a day on mainnet), under a time that all operators compute alike.
 const REGISTRATION_EPOCHS: u64 = 225;
+
+/// By committee, the epoch and its signed registrations; none of them while they are being signed.
+pub(super) type Registrations = BTreeMap<CommitteeId, (Epoch, Vec<SignedObject<ValidatorRegistration>>)>;
 
 /// One exchange of proofs.
 struct Exchange {
@@ -211,17 +215,23 @@ impl Engine {
         }
     }
 
-    /// Signs the registrations under a time that is the same for every operator, and hands them to the builders.
+    /// Signs the registrations under a time that is the same for every operator, once in an epoch, and hands them to the
+    /// builders; hands them over again when it is called again, since a beacon node may have forgotten them.
     async fn register(&self, group: &Group) {
         let Some(now) = self.spec.slot_at(self.now()) else { return };
-        let epoch = self.spec.epoch_of(now);
-        let epoch = Epoch(epoch.0 - epoch.0 % REGISTRATION_EPOCHS);
-        let timestamp = self.spec.slot_start(epoch.start(self.spec.slots_per_epoch())).seconds();
+        let current = self.spec.epoch_of(now);
+        let begun = self.lock_registrations().get(&group.id).cloned().filter(|(epoch, _)| *epoch == current);
+        if let Some((_, signed)) = begun {
+            return self.tell_builders(&signed).await;
+        }
         // Builders learn of a validator before its first duty.
         let validators = || group.validators.values().filter(|validator| validator.may_propose());
         if validators().next().is_none() {
             return;
         }
+        self.lock_registrations().insert(group.id, (current, Vec::new()));
+        let epoch = Epoch(current.0 - current.0 % REGISTRATION_EPOCHS);
+        let timestamp = self.spec.slot_start(epoch.start(self.spec.slots_per_epoch())).seconds();
         let registrations: Vec<ValidatorRegistration> = validators()
             .map(|validator| ValidatorRegistration {
                 fee_recipient: validator.fee_recipient.0,
@@ -234,22 +244,27 @@ impl Engine {
             .zip(&registrations)
             .map(|(validator, registration)| item(validator, self.spec.registration(registration)))
             .collect();
-        let id = SigningId::for_epoch(
-            group.id,
-            SigningKind::BuilderRegistration,
-            self.spec.epoch_of(now),
-            self.spec.slots_per_epoch(),
-        );
+        let slots = self.spec.slots_per_epoch();
+        let id = SigningId::for_epoch(group.id, SigningKind::BuilderRegistration, current, slots);
         let request = Request::Registrations { items: registrations.clone() };
-        let give_up = self.now().plus_ms(self.spec.slot_ms * self.spec.slots_per_epoch() / 2);
+        let give_up = self.now().plus_ms(self.spec.slot_ms * slots / 2);
         let (signed, _) = self.sign(group, id, request, items, give_up).await;
         let signed: Vec<_> = registrations
             .into_iter()
             .zip(&signed.signatures)
             .filter_map(|(message, signature)| Some(SignedObject { message, signature: (*signature)?.to_bytes() }))
             .collect();
-        if let Err(error) = self.parts.beacon.register_validators(&signed).await {
+        self.lock_registrations().insert(group.id, (current, signed.clone()));
+        self.tell_builders(&signed).await;
+    }
+
+    async fn tell_builders(&self, signed: &[SignedObject<ValidatorRegistration>]) {
+        if let Err(error) = self.parts.beacon.register_validators(signed).await {
             tracing::warn!(%error, "no beacon node took the registrations for builders: {error}");
         }
+    }
+
+    fn lock_registrations(&self) -> MutexGuard<'_, Registrations> {
+        self.registrations.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -16,6 +16,7 @@ use tokio::sync::{broadcast, watch, Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::ahead::Registrations;
 use super::clock::{Clock, SlotTimes};
 use super::doppelganger::Doppelganger;
 use super::exit::Orders;
@@ -114,6 +115,8 @@ pub struct Engine {
     /// Exchanges of proofs that were begun.
     pub(super) begun: Mutex<BTreeSet<(Slot, SigningId)>>,
     pub(super) ahead: Semaphore,
+    /// What builders were told last.
+    pub(super) registrations: Mutex<Registrations>,
     pub(super) doppelganger: Doppelganger,
     /// Something about the duties has to be fetched.
     stale: Notify,
@@ -146,6 +149,7 @@ impl Engine {
             head: watch::Sender::new(Head::default()),
             begun: Mutex::default(),
             ahead: Semaphore::new(AHEAD),
+            registrations: Mutex::default(),
             doppelganger: Doppelganger::new(parts.settings.doppelganger_epochs),
             stale: Notify::new(),
             parts,

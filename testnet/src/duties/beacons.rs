@@ -1,5 +1,6 @@
 //! The beacon nodes of a run.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use tokio::task::JoinHandle;
@@ -22,6 +23,18 @@ pub struct Beacons {
     is_shared: bool,
     genesis_time_s: u64,
     relay: Option<Relay>,
+}
+
+/// Constants of the chain that are not the preset's.
+fn params(options: &Options) -> BTreeMap<String, String> {
+    let chain_id = options.network.chain_id().to_string();
+    // Operators compare it with that of the registry when an owner gives an order.
+    let mut params = BTreeMap::from([("DEPOSIT_CHAIN_ID", chain_id.clone()), ("DEPOSIT_NETWORK_ID", chain_id)]);
+    if options.exit.is_some() {
+        // A validator may leave in its first epoch, not only after a day.
+        params.insert("SHARD_COMMITTEE_PERIOD", "0".to_owned());
+    }
+    params.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 enum Slot {
@@ -48,8 +61,7 @@ impl Beacons {
             genesis_time_s,
             fulu_epoch: options.fork.fulu_epoch(),
             builder: relay_port.map(lodestar::url_of),
-            // A validator may leave in its first epoch, not only after a day.
-            params: options.exit.iter().map(|_| ("SHARD_COMMITTEE_PERIOD".to_owned(), "0".to_owned())).collect(),
+            params: params(options),
             ..lodestar::Options::new(dir)
         };
         let mut nodes = Lodestar::start_network(&wanted, count).await?.into_iter();
