@@ -166,7 +166,7 @@ async fn releases_that_share_a_version_make_keys_together_and_those_that_do_not_
     is_ready(&processes, &owner, ceremony_id, 1, "two releases in one committee").await;
 
     // A later one that has dropped it.
-    processes.upgrade_operator(VICTIM, &[("CLUSTER_NODE_NEXT_VERSION_ONLY", "1")]).await;
+    processes.upgrade_operator(VICTIM, &[("CLUSTER_NET_NEXT_VERSION_ONLY", "1")]).await;
     let ours = "the peer speaks version 2 of dkg, this node only version 1 of dkg: upgrade this node";
     let (fit, said) = preflight(&processes, "operator-101").await;
     assert!(!fit && said.contains(&format!("operator {VICTIM}: {ours}")), "{said}");

@@ -142,10 +142,10 @@ pub const fn lowest_version() -> Version {
 }
 
 /// The oldest version of the protocols that this test build speaks: that of releases before it, unless the environment has
-/// `CLUSTER_NODE_NEXT_VERSION_ONLY`, as a later release would that has dropped it.
+/// `CLUSTER_NET_NEXT_VERSION_ONLY`, as a later release would that has dropped it.
 #[cfg(feature = "next-version")]
 pub fn lowest_version() -> Version {
-    match std::env::var_os("CLUSTER_NODE_NEXT_VERSION_ONLY") {
+    match std::env::var_os("CLUSTER_NET_NEXT_VERSION_ONLY") {
         Some(_) => MAX_VERSION,
         None => 1,
     }
