@@ -12,6 +12,7 @@
 //! | `network/requests.rs` | the part of it that moves requests and answers |
 //! | `network/behaviour.rs` | which protocols make up the swarm |
 //! | `network/peers.rs` | who should be connected, under which addresses, and when to dial again |
+//! | `network/presence.rs` | whether another node runs with this node's key |
 //! | `network/reach.rs` | under which addresses others reach this node; relays |
 //! | `network/gossip.rs` | checks of announcements, and this node's own record |
 //! | `network/traffic.rs` | bytes and messages as metrics |
@@ -27,6 +28,7 @@ mod client;
 mod faults;
 mod gossip;
 mod peers;
+pub(crate) mod presence;
 mod reach;
 mod requests;
 mod task;
@@ -43,6 +45,7 @@ use cluster_crypto::identity::SecretKey;
 use cluster_net::codec::Traffic;
 use cluster_net::gate::{Member, Members};
 use cluster_net::info::{Info, Mismatch, Role};
+use cluster_net::presence::Session;
 use cluster_net::{consensus, discovery, dkg, identity, info, limits, performance, publish, signing};
 use libp2p::{Multiaddr, PeerId};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -51,6 +54,7 @@ use tokio_util::sync::CancellationToken;
 pub use client::{AnnounceError, Client, PeerStatus, RequestError, Stats};
 pub use faults::{Link, LinkFaults};
 pub use gossip::Verdict;
+pub use presence::Twin;
 
 /// Which transports a node listens on and dials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -95,6 +99,8 @@ pub struct Timeouts {
     pub signing: Duration,
     /// For figures of duties.
     pub performance: Duration,
+    /// For questions about other nodes with the same key.
+    pub presence: Duration,
 }
 
 impl Default for Timeouts {
@@ -107,6 +113,7 @@ impl Default for Timeouts {
             value: limits::VALUE_TIMEOUT,
             signing: limits::DUTY_TIMEOUT,
             performance: limits::PERFORMANCE_TIMEOUT,
+            presence: limits::PRESENCE_TIMEOUT,
         }
     }
 }
@@ -135,6 +142,9 @@ pub struct NetworkConfig {
     pub use_relay: bool,
     /// What this node can do beyond version 1 of everything.
     pub capabilities: Vec<String>,
+    /// Whether this process is the operator of its key: it looks for others with that key, and makes itself known to them. A
+    /// tool that asks in the operator's name does not.
+    pub is_node: bool,
     /// Time for requests.
     pub timeouts: Timeouts,
     /// Faults on links, for tests and the testnet; no configuration file reaches this.
@@ -156,6 +166,7 @@ impl NetworkConfig {
             remembered: Vec::new(),
             use_relay: true,
             capabilities: Vec::new(),
+            is_node: true,
             timeouts: Timeouts::default(),
             faults: None,
         }
@@ -308,6 +319,7 @@ struct TrafficTable {
     consensus: Arc<Traffic>,
     signing: Arc<Traffic>,
     performance: Arc<Traffic>,
+    presence: Arc<Traffic>,
     gossip: Arc<Traffic>,
 }
 
@@ -325,6 +337,10 @@ struct Shared {
     peers: watch::Sender<BTreeMap<PeerId, PeerStatus>>,
     addresses: watch::Sender<Vec<Multiaddr>>,
     faults: Option<LinkFaults>,
+    /// This life of the process.
+    session: Session,
+    /// Another node with this key, once there was one.
+    twin: watch::Sender<Option<Twin>>,
     stopped: CancellationToken,
 }
 
@@ -382,6 +398,8 @@ impl Network {
             peers: watch::Sender::new(BTreeMap::new()),
             addresses: watch::Sender::new(Vec::new()),
             faults: config.faults.clone(),
+            session: presence::new_session(),
+            twin: watch::Sender::new(None),
             stopped: CancellationToken::new(),
         });
         let swarm = behaviour::build(&keypair, &config, &shared)?;
@@ -393,6 +411,9 @@ impl Network {
         tokio::spawn(task.run());
         if config.role == Role::Operator {
             gossip::spawn_announcer(shared.clone(), commands.clone());
+            if config.is_node {
+                presence::spawn_watch(shared.clone(), &commands);
+            }
         }
         Ok((Client::new(shared, commands), EventStream(event_receiver)))
     }

@@ -178,7 +178,7 @@ pub async fn start_with(config: OperatorConfig, loaded: Loaded, hooks: Hooks) ->
     let exits = ExitDesk::new(&store, loaded.network.chain_id());
     let http = match config.http.address()? {
         Some(address) => {
-            let routes = exits.routes().merge(duties_api::routes(&store));
+            let routes = exits.routes().merge(duties_api::routes(&store, client.twin()));
             Some(start_http(address, &metrics, &readiness, routes, &stop).await?)
         }
         None => None,

@@ -425,3 +425,139 @@ async fn a_stranger_is_refused_and_an_operator_that_leaves_the_registry_is_disco
     bootstrap.follow(other_world.registry.clone());
     until("it is disconnected", || bootstrap.metrics().peers.get() == 0).await;
 }
+
+/// Passes datagrams between those who send to its address and `to`, until it is dropped: then both ends hear nothing any
+/// more, as when a process is killed.
+struct Wire {
+    address: Multiaddr,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Wire {
+    async fn to(target: &Multiaddr) -> Self {
+        use libp2p::multiaddr::Protocol;
+        let port = target.iter().find_map(|part| match part {
+            Protocol::Udp(port) => Some(port),
+            _ => None,
+        });
+        let target = std::net::SocketAddr::from(([127, 0, 0, 1], port.unwrap()));
+        let outside = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let inside = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("/ip4/127.0.0.1/udp/{}/quic-v1", outside.local_addr().unwrap().port());
+        let task = tokio::spawn(async move {
+            let (mut here, mut there, mut client) = ([0; 2_048], [0; 2_048], None);
+            loop {
+                tokio::select! {
+                    received = outside.recv_from(&mut here) => {
+                        let (length, from) = received.unwrap();
+                        client = Some(from);
+                        inside.send_to(&here[..length], target).await.unwrap();
+                    }
+                    received = inside.recv_from(&mut there) => {
+                        let (length, _) = received.unwrap();
+                        let Some(client) = client else { continue };
+                        outside.send_to(&there[..length], client).await.unwrap();
+                    }
+                }
+            }
+        });
+        Self { address: address.parse().unwrap(), task }
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+#[tokio::test]
+async fn a_quic_connection_that_falls_silent_is_given_up_within_seconds() {
+    let world = World::new(10);
+    let mut first = world.operator(0, Transport::Quic);
+    first.use_relay = false;
+    let first = Node::start(first).await;
+    let wire = Wire::to(&first.client.addresses()[0]).await;
+    let mut second = world.operator(1, Transport::Quic);
+    second.bootstrap = vec![wire.address.clone().with_p2p(first.peer()).unwrap()];
+    let second = Node::start(second).await;
+    second.sees(first.peer()).await;
+    first.sees(second.peer()).await;
+    assert_eq!(second.delivers_to(first.peer()).await, Ok(dkg::Response::Accepted));
+    // Quiet for longer than the time-out, and the connection is still there.
+    tokio::time::sleep(limits::QUIC_IDLE + Duration::from_secs(1)).await;
+    assert!(first.client.connected(&second.peer()) && second.client.connected(&first.peer()));
+    let disconnected = |client: &Client, peer: PeerId| !client.connected(&peer);
+    // From here on whatever they send to each other is lost; they may still find each other on another way.
+    let direct = first.client.peer(&second.peer()).unwrap().connections;
+    drop(wire);
+    let cut = std::time::Instant::now();
+    until("the dead connection is given up", || {
+        disconnected(&first.client, second.peer())
+            || first.client.peer(&second.peer()).is_some_and(|peer| peer.connections < direct)
+    })
+    .await;
+    let took = cut.elapsed();
+    assert!(took < limits::QUIC_IDLE + Duration::from_secs(3), "it took {took:?}");
+}
+
+#[tokio::test]
+async fn two_nodes_with_one_key_prove_each_other_and_nobody_else_is_accused() {
+    let world = World::new(11);
+    let witness = Node::start(world.operator(0, Transport::Quic)).await;
+    let hub: Vec<Multiaddr> =
+        witness.client.addresses().into_iter().map(|address| address.with_p2p(witness.peer()).unwrap()).collect();
+    let config = |at: usize| {
+        let mut config = world.operator(at, Transport::Quic);
+        config.bootstrap = hub.clone();
+        config
+    };
+    let (one, other) = (Node::start(config(1)).await, Node::start(config(1)).await);
+    let bystander = Node::start(config(2)).await;
+    // A tool that asks in the name of an operator is no second node.
+    let mut tool = config(2);
+    tool.is_node = false;
+    let tool = Node::start(tool).await;
+    for node in [&one, &other, &bystander, &tool] {
+        node.sees(witness.peer()).await;
+    }
+    let twin = |node: &Node| node.client.twin().borrow().clone();
+    until("both know of each other", || twin(&one).is_some() && twin(&other).is_some()).await;
+    let (told, told_other) = (twin(&one).unwrap(), twin(&other).unwrap());
+    assert_ne!(told.session, told_other.session);
+    for node in [&one, &other] {
+        let metrics = cluster_node::metrics::Metrics::new();
+        node.client.register(&metrics);
+        assert!(metrics.text().contains("cluster_node_operator_twin 1"), "{}", metrics.text());
+    }
+    // As many questions as it took to find the twins, and some more.
+    let asked = |node: &Node| node.client.stats().presence.messages_received;
+    let enough = asked(&one) + 6;
+    until("the others have asked as often", || asked(&bystander) > enough).await;
+    assert_eq!((twin(&bystander), twin(&witness), twin(&tool)), (None, None, None));
+}
+
+/// A process that ends without a goodbye leaves its session and its connection behind with its peers.
+#[tokio::test]
+async fn a_restart_is_not_taken_for_a_twin() {
+    let world = World::new(12);
+    let witness = Node::start(world.operator(0, Transport::Quic)).await;
+    let hub: Vec<Multiaddr> =
+        witness.client.addresses().into_iter().map(|address| address.with_p2p(witness.peer()).unwrap()).collect();
+    let config = || {
+        let mut config = world.operator(1, Transport::Quic);
+        config.bootstrap = hub.clone();
+        config
+    };
+    let asked = |client: &Client| client.stats().presence.messages_received;
+    for life in 1..=3 {
+        // What runs in a runtime of its own can be ended at once.
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let config = config();
+        let node = runtime.spawn(Node::start(config)).await.unwrap();
+        node.sees(witness.peer()).await;
+        until("its peer has answered several times", || asked(&node.client) >= 4).await;
+        assert_eq!(*node.client.twin().borrow(), None, "in life {life}");
+        runtime.shutdown_background();
+    }
+}

@@ -10,16 +10,21 @@
 //! | [`duties`] | validators on a real beacon chain, by operators that are processes |
 //! | [`progress`], [`steps`] | what is seen and measured on the way |
 //! | [`misbehave`], [`timings`] | adversaries with sockets; how long everybody waits |
+//! | [`measure`] | how long a slot's attestations take a committee over loopback sockets |
+//! | [`priority`] | of the processes of a run |
 //! | [`lodestar`] | a real beacon node as a child process, with a chain of its own |
 //! | [`simulate`] | machines in virtual time under seeded faults, and the invariants that must hold |
 
 pub mod ceremony;
+mod dealt;
 pub mod demo;
 pub mod duties;
 pub mod lodestar;
+pub mod measure;
 pub mod misbehave;
 pub mod network;
 pub mod owner;
+pub mod priority;
 pub mod progress;
 pub mod report;
 pub mod simulate;

@@ -2,10 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use cluster_core::beacon::Epoch;
 use cluster_core::committee::OperatorId;
+use cluster_core::duty::SigningKind;
+use cluster_node::duties::record::{DutyRecord, Miss};
 use cluster_testnet::virtual_chain::committee::{Links, VirtualCommittee, FEE_RECIPIENT};
 use cluster_testnet::virtual_chain::{spec, NodeFaults};
 
@@ -169,5 +172,64 @@ fn a_builder_that_keeps_every_beacon_node_waiting_costs_no_block() {
         run.epochs(3).await;
         // Every block is the head before others attest, a third into the slot.
         run.is_perfect(1..3);
+    });
+}
+
+#[test]
+fn an_operator_with_a_twin_says_nothing_and_the_others_go_on() {
+    in_virtual_time(async {
+        let mut run = Run::new(4, 8, None, 6);
+        run.start_all();
+        run.epochs(1).await;
+        let doubled = OperatorId(102);
+        run.committee.set_twin(doubled, true);
+        run.epochs(4).await;
+        run.is_perfect(1..4);
+        let first = SLOTS_PER_EPOCH + 2;
+        let records = run.committee.records(doubled);
+        let with_twin: Vec<_> = records.iter().filter(|record| record.slot.0 > first).collect();
+        assert!(with_twin.iter().any(|record| record.kind == SigningKind::Block), "{with_twin:?}");
+        for record in with_twin {
+            assert_eq!((record.miss.as_ref(), record.submitted), (Some(&Miss::Twin), 0), "{record:?}");
+        }
+        for id in run.committee.ids().into_iter().filter(|id| *id != doubled) {
+            let later = run.committee.records(id).into_iter().filter(|record| record.slot.0 > first);
+            let took_part = |record: &DutyRecord| record.participants.iter().any(|(operator, _)| *operator == doubled);
+            let spoke: Vec<_> = later.filter(took_part).collect();
+            assert!(spoke.is_empty(), "operator {doubled} signed: {spoke:?}");
+        }
+    });
+}
+
+/// An operator that hears nothing in the first half of every slot is told the decision when the block is out.
+#[test]
+fn who_decides_late_records_what_the_committee_has_done() {
+    in_virtual_time(async {
+        let mut run = Run::new(4, 8, None, 7);
+        run.start_all();
+        run.epochs(1).await;
+        let late = OperatorId(104);
+        let others: Vec<OperatorId> = run.committee.ids().into_iter().filter(|id| *id != late).collect();
+        let cut: BTreeSet<_> = others.iter().flat_map(|id| [(*id, late), (late, *id)]).collect();
+        let spec = run.committee.chain.spec().clone();
+        let slots = SLOTS_PER_EPOCH + 2..3 * SLOTS_PER_EPOCH;
+        for slot in slots.clone() {
+            run.committee.run_until(slot - 1).await;
+            let half = Duration::from_millis(spec.slot_ms / 2);
+            tokio::time::sleep(half).await;
+            run.committee.set_links(Links { cut: cut.clone(), ..Links::default() });
+            tokio::time::sleep(half).await;
+            run.committee.set_links(Links::default());
+        }
+        run.epochs(5).await;
+        run.is_perfect(2..5);
+        let mut blocks = 0;
+        for record in run.committee.records(late) {
+            let other_view = matches!(record.miss, Some(Miss::OtherView { .. }));
+            assert!(!other_view, "{record:?}");
+            let was_late = slots.contains(&record.slot.0) && record.steps.decided_ms.is_some_and(|at| at >= 6_000);
+            blocks += u64::from(was_late && record.kind == SigningKind::Block && record.submitted == 1);
+        }
+        assert!(blocks >= SLOTS_PER_EPOCH, "{blocks} blocks were decided late; {}", run.misses());
     });
 }

@@ -9,19 +9,22 @@ use cluster_core::{
     duty::{CommitteeId, InstanceId, InstanceKind, SigningId, SigningKind},
     encoding::encode,
 };
+use cluster_crypto::identity::SecretKey;
 use cluster_net::{
     codec::{Codec, Encoded, Protocol, Traffic},
-    consensus, dkg, info, publish, signing,
+    consensus, dkg, info,
+    presence::{self, Session, Sighting},
+    publish, signing,
 };
 use futures::{executor::block_on, io::Cursor};
 use libp2p::{request_response::Codec as _, StreamProtocol};
 
-use crate::world::{assert_same, contribution, world};
+use crate::world::{assert_same, contribution, rng, world};
 
 /// The first byte chooses protocol and direction; the rest is what the peer sends on the stream.
 pub fn target(data: &[u8]) {
     let Some((kind, stream)) = data.split_first() else { return };
-    match kind % 12 {
+    match kind % 14 {
         0 => request::<dkg::Protocol>(stream),
         1 => response::<dkg::Protocol>(stream),
         2 => request::<publish::Protocol>(stream),
@@ -33,7 +36,9 @@ pub fn target(data: &[u8]) {
         8 => request::<consensus::ValueProtocol>(stream),
         9 => response::<consensus::ValueProtocol>(stream),
         10 => request::<signing::Protocol>(stream),
-        _ => response::<signing::Protocol>(stream),
+        11 => response::<signing::Protocol>(stream),
+        12 => request::<presence::Protocol>(stream),
+        _ => response::<presence::Protocol>(stream),
     }
 }
 
@@ -92,6 +97,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
     let vote = consensus::Request::Deliver { instance, message: vec![1, 2, 3].into() };
     let id = SigningId::new(committee, SigningKind::Randao, Slot(32));
     let partials = signing::Request::Deliver { id, message: vec![4, 5, 6].into() };
+    let sighting = Sighting::sign(560_048, &SecretKey::generate(&mut rng()), Session([1; 16]), Session([2; 16]));
     vec![
         stream(0, &deliver),
         stream(0, &dkg::Request::Open),
@@ -111,6 +117,8 @@ pub fn seeds() -> Vec<Vec<u8>> {
         stream(9, &consensus::Response::Busy),
         stream(10, &partials),
         stream(11, &signing::Response::Accepted),
+        stream(12, &presence::Request::Here { session: Session([1; 16]), sightings: vec![sighting.clone()] }),
+        stream(13, &presence::Response::Others { sessions: vec![Session([1; 16])], sightings: vec![sighting] }),
     ]
 }
 

@@ -16,6 +16,8 @@ use super::{BeaconError, BeaconEvent, HeadEvent, NodeState};
 const PATH: &str = "/eth/v1/events?topics=head,finalized_checkpoint";
 /// Pause before the next attempt to follow a node's events.
 const RETRY: Duration = Duration::from_millis(500);
+/// Least time for a stream to open: a slot of mainnet.
+const OPENING_LEAST: Duration = Duration::from_secs(12);
 /// Slots without a byte after which a connection counts as dead, and the least time.
 const SILENT_SLOTS: u32 = 5;
 const SILENT_LEAST: Duration = Duration::from_secs(30);
@@ -74,7 +76,7 @@ pub(super) async fn follow(pool: Arc<Pool>, node: Arc<Node>) {
 }
 
 async fn receive(pool: &Pool, node: &Node) -> Result<(), BeaconError> {
-    let mut response = node.stream(&Call::get(&EVENTS, PATH), pool.timeout).await?;
+    let mut response = node.stream(&Call::get(&EVENTS, PATH), opening(pool)).await?;
     pool.report(BeaconEvent::Reconnected { url: node.shown.clone() });
     let mut parser = Parser::default();
     let wrong = |reason: String| BeaconError::Answer { url: node.shown.clone(), endpoint: EVENTS.name, reason };
@@ -109,9 +111,18 @@ async fn receive(pool: &Pool, node: &Node) -> Result<(), BeaconError> {
     }
 }
 
+/// Time for a stream to open: no duty waits for it, and a node under load that is given up on begins anew.
+fn opening(pool: &Pool) -> Duration {
+    OPENING_LEAST.max(pool.timeout).max(slot(pool))
+}
+
 fn silence(pool: &Pool) -> Duration {
-    let slot_ms = pool.chain.borrow().as_ref().map_or(0, |chain| chain.slot_ms);
-    SILENT_LEAST.max(Duration::from_millis(slot_ms).saturating_mul(SILENT_SLOTS))
+    SILENT_LEAST.max(slot(pool).saturating_mul(SILENT_SLOTS))
+}
+
+/// Length of a slot; nothing until the chain is known.
+fn slot(pool: &Pool) -> Duration {
+    Duration::from_millis(pool.chain.borrow().as_ref().map_or(0, |chain| chain.slot_ms))
 }
 
 /// An event that is of interest.

@@ -12,6 +12,7 @@ use crate::config::{self, OperatorConfig};
 use crate::duties::ledger;
 use crate::duties::record::DutyRecord;
 use crate::keys;
+use crate::network::Twin;
 use crate::operator::{DutyRecords, MAX_DUTY_RECORDS};
 use crate::store::Store;
 
@@ -37,7 +38,12 @@ pub(super) struct DutiesArgs {
 pub(super) fn run(args: &DutiesArgs) -> anyhow::Result<ExitCode> {
     let flags = args.run.overrides()?;
     let config: OperatorConfig = config::load(args.run.config.as_deref(), &flags)?;
-    let mut records = read(&config, args)?;
+    let (mut records, twin) = read(&config, args)?;
+    // Beside the records, which programs read.
+    if let Some(Twin { session, told_by, .. }) = twin {
+        eprintln!("another node runs with this operator's key (session {session}, told by {told_by}): this one performs no duties.");
+        eprintln!("Stop the other node for good, then restart this one; see docs/failures.md#twin");
+    }
     records.retain(|record| !args.missed || record.miss.is_some());
     if records.is_empty() {
         println!("no {}duties in these slots", if args.missed { "missed " } else { "" });
@@ -57,11 +63,11 @@ pub(super) fn run(args: &DutiesArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// From the running operator, or from its database when it is stopped.
-fn read(config: &OperatorConfig, args: &DutiesArgs) -> anyhow::Result<Vec<DutyRecord>> {
+fn read(config: &OperatorConfig, args: &DutiesArgs) -> anyhow::Result<(Vec<DutyRecord>, Option<Twin>)> {
     if let Some(address) = config.http.address()? {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         match runtime.block_on(ask(&format!("http://{address}/duties"), args)) {
-            Ok(records) => return Ok(records),
+            Ok(answer) => return Ok(answer),
             Err(error) if error.is_connect() => {}
             Err(error) => bail!("the operator at {address} did not answer: {error}"),
         }
@@ -70,10 +76,10 @@ fn read(config: &OperatorConfig, args: &DutiesArgs) -> anyhow::Result<Vec<DutyRe
     let store = Store::open(&config.data_dir, &identity)
         .context("the operator does not answer on http.listen, and its database cannot be opened")?;
     let to = Slot(args.to.unwrap_or(u64::MAX - 1));
-    Ok(ledger::read(&store, Slot(args.from), to, usize::MAX)?)
+    Ok((ledger::read(&store, Slot(args.from), to, usize::MAX)?, None))
 }
 
-async fn ask(url: &str, args: &DutiesArgs) -> Result<Vec<DutyRecord>, reqwest::Error> {
+async fn ask(url: &str, args: &DutiesArgs) -> Result<(Vec<DutyRecord>, Option<Twin>), reqwest::Error> {
     let client = reqwest::Client::new();
     let (mut records, mut from) = (Vec::new(), args.from);
     loop {
@@ -87,7 +93,7 @@ async fn ask(url: &str, args: &DutiesArgs) -> Result<Vec<DutyRecord>, reqwest::E
             Some(next) if next > from => from = next,
             // A single slot with more records than one answer holds.
             Some(next) if is_full => from = next + 1,
-            _ => return Ok(records),
+            _ => return Ok((records, page.twin)),
         }
     }
 }

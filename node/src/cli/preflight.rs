@@ -17,7 +17,7 @@ use super::RunArgs;
 use crate::config::{
     self, ConfigError, GatewayConfig, IdentityConfig, LogConfig, MeshConfig, OperatorConfig, Overrides,
 };
-use crate::network::{Client, Network};
+use crate::network::{presence, Client, Network};
 use crate::operator::{network_config, Loaded};
 use crate::registry_file::ReloadableRegistry;
 use crate::service_client::now_ms;
@@ -25,6 +25,9 @@ use crate::{keys, telemetry};
 
 /// Beyond this, deadlines of requests are judged differently by different operators.
 const MAX_SKEW_MS: u64 = 5_000;
+
+/// Time for two nodes with this key to prove themselves: two of their questions.
+const TWIN_PATIENCE: Duration = Duration::from_secs(12);
 
 #[derive(Debug, Args)]
 pub(super) struct PreflightArgs {
@@ -100,16 +103,21 @@ pub(super) fn run(args: &PreflightArgs) -> anyhow::Result<ExitCode> {
     let loaded =
         Loaded { identity, network: registry.network(), registry: registry.clone(), reloadable: Some(registry) };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let findings = runtime.block_on(ask_all(&config, &loaded, &args.operators, Duration::from_secs(args.timeout_s)))?;
-    Ok(print_table(&findings))
+    let patience = Duration::from_secs(args.timeout_s);
+    let (findings, doubled) = runtime.block_on(ask_all(&config, &loaded, &args.operators, patience))?;
+    let fit = print_table(&findings);
+    let Some(own) = doubled else { return Ok(fit) };
+    println!("operator {own}: more than one node runs with this key; stop all but one, then restart that one (docs/failures.md#twin)");
+    Ok(ExitCode::FAILURE)
 }
 
+/// What the committee answers; and the asking operator, when more than one node runs with its key.
 async fn ask_all(
     config: &Asker,
     loaded: &Loaded,
     operators: &[OperatorId],
     patience: Duration,
-) -> anyhow::Result<Vec<Finding>> {
+) -> anyhow::Result<(Vec<Finding>, Option<OperatorId>)> {
     let public_key = loaded.identity.public_key();
     let own = loaded.registry.operators().into_iter().find(|entry| entry.public_key == public_key);
     let is_gateway = loaded.registry.gateways().iter().any(|entry| entry.public_key == public_key);
@@ -122,6 +130,7 @@ async fn ask_all(
     let role = if own.is_some() { Role::Operator } else { Role::Gateway };
     let mut network = network_config(loaded, role, &config.mesh)?;
     network.use_relay = false;
+    network.is_node = false;
     let (client, mut events) = Network::start(network).await?;
     // Nothing is answered here; whoever asks is told so by the dropped responder and asks the real node.
     let drain = tokio::spawn(async move { while events.next().await.is_some() {} });
@@ -129,9 +138,10 @@ async fn ask_all(
         operators.iter().copied().filter(|id| own.as_ref().map(|entry| entry.id) != Some(*id)).collect();
     client.keep(others.iter().filter_map(|id| client.peer_of(*id)).collect()).await;
     let findings = join_all(others.iter().map(|id| ask(&client, loaded, *id, patience))).await;
+    let nodes = presence::count(&client, TWIN_PATIENCE).await;
     client.shutdown().await;
     drain.abort();
-    Ok(findings)
+    Ok((findings, own.filter(|_| nodes > 1).map(|entry| entry.id)))
 }
 
 async fn ask(client: &Client, loaded: &Loaded, operator: OperatorId, patience: Duration) -> Finding {

@@ -31,9 +31,10 @@ struct Exchange {
 }
 
 impl Engine {
-    /// Begins the exchanges of every slot up to one epoch ahead that are not begun.
+    /// Begins the exchanges of every slot up to one epoch ahead that are not begun. Those of the slot itself are of use to
+    /// who has just started, and to everybody in the first slot of the chain: selection proofs are needed at two thirds.
     pub(super) fn prepare_ahead(self: &Arc<Self>, slot: Slot, roster: &Roster) {
-        for target in (slot.0 + 1..=slot.0 + self.spec.slots_per_epoch()).map(Slot) {
+        for target in (slot.0..=slot.0 + self.spec.slots_per_epoch()).map(Slot) {
             let Some(duties) = self.schedule.get(self.spec.epoch_of(target)) else { continue };
             for group in roster.groups.values() {
                 let slot_duties = self.slot_duties(Arc::clone(group), target, &duties);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use cluster_core::beacon::{AttestationData, SingleAttestation, Slot, SyncCommitteeMessage};
 use cluster_core::consensus;
 use cluster_core::duty::{InstanceId, InstanceKind, SigningId, SigningKind};
-use cluster_core::judgement::{check_attestation_shape, compare_attestation};
+use cluster_core::judgement::{check_attestation_shape, compare_attestation, Objection};
 use cluster_core::machine::Time;
 use futures::future::BoxFuture;
 use futures::FutureExt;
@@ -44,6 +44,13 @@ pub(super) struct SlotDuties {
     pub(super) sync: Vec<SyncMember>,
 }
 
+/// What the committee decided, and why this operator does not sign it, if it does not.
+struct Decided {
+    data: AttestationData,
+    agreed: Agreed,
+    objection: Option<Miss>,
+}
+
 /// What this operator's beacon node said last, and when it said it first.
 #[derive(Default)]
 struct OwnView {
@@ -61,11 +68,16 @@ impl Engine {
         let decided = self.decide_attestation(&duties, &view).await;
         let first_at = lock(&view).first_at;
         match decided {
-            Ok((data, agreed)) => {
+            Ok(Decided { data, agreed, objection }) => {
+                let objection = objection.as_ref();
                 tokio::join!(
-                    self.sign_attestations(&duties, &data, &agreed, first_at),
-                    self.sign_sync_messages(&duties, &data, &agreed, first_at),
-                    self.aggregate(&duties, &data),
+                    self.sign_attestations(&duties, &data, &agreed, first_at, objection),
+                    self.sign_sync_messages(&duties, &data, &agreed, first_at, objection),
+                    async {
+                        if objection.is_none() {
+                            self.aggregate(&duties, &data).await;
+                        }
+                    },
                 );
             }
             Err(miss) => {
@@ -102,7 +114,7 @@ impl Engine {
         SlotDuties { group, slot, attesters, sync }
     }
 
-    fn attestation_drafts(&self, duties: &SlotDuties) -> Vec<Draft> {
+    pub(super) fn attestation_drafts(&self, duties: &SlotDuties) -> Vec<Draft> {
         let mut drafts = Vec::new();
         if !duties.attesters.is_empty() {
             let mut draft = self.draft(duties, SigningKind::Attestation);
@@ -125,7 +137,7 @@ impl Engine {
         self: &Arc<Self>,
         duties: &SlotDuties,
         view: &Arc<Mutex<OwnView>>,
-    ) -> Result<(AttestationData, Agreed), Miss> {
+    ) -> Result<Decided, Miss> {
         let slot = duties.slot;
         self.spec.fork_at(self.spec.epoch_of(slot)).map_err(|error| Miss::UnknownFork { reason: error.to_string() })?;
         let instance = InstanceId { committee: duties.group.id, slot, kind: InstanceKind::Attestation };
@@ -138,7 +150,11 @@ impl Engine {
         let judged_view = Arc::clone(view);
         let judge: Judge = Arc::new(move |value: Arc<[u8]>| -> BoxFuture<'static, Result<(), String>> {
             let (engine, view) = (Arc::clone(&engine), Arc::clone(&judged_view));
-            async move { engine.judge_attestation(&value, slot, &view, give_up).await.map(|_| ()) }.boxed()
+            async move {
+                let data = decode_attestation(&value)?;
+                engine.judge_attestation(&data, slot, &view, give_up).await.map_err(|objection| objection.to_string())
+            }
+            .boxed()
         });
         let agreed = self
             .parts
@@ -146,12 +162,13 @@ impl Engine {
             .agree(instance, timing, value, judge)
             .await
             .map_err(|error| Miss::NoQuorum { reason: error.to_string() })?;
+        let data = decode_attestation(&agreed.value).map_err(|reason| Miss::OtherView { reason })?;
         // The others may have decided before this operator's own judgement was there.
-        let data = self
-            .judge_attestation(&agreed.value, slot, view, give_up)
-            .await
-            .map_err(|reason| Miss::OtherView { reason })?;
-        Ok((data, agreed))
+        let objection = self.judge_attestation(&data, slot, view, give_up).await.err();
+        if let Some(objection) = &objection {
+            tracing::warn!(slot = slot.0, committee_id = %duties.group.id, "not signed in slot {slot}: {objection}");
+        }
+        Ok(Decided { data, agreed, objection })
     }
 
     /// This operator's proposal: what its beacon node says once it has seen the slot's block, or a third of the slot is
@@ -183,26 +200,25 @@ impl Engine {
     /// has, or time is up.
     async fn judge_attestation(
         &self,
-        value: &[u8],
+        data: &AttestationData,
         slot: Slot,
         view: &Mutex<OwnView>,
         give_up: Time,
-    ) -> Result<AttestationData, String> {
-        let data = decode_attestation(value)?;
-        check_attestation_shape(&data, slot, self.spec.slots_per_epoch()).map_err(|objection| objection.to_string())?;
+    ) -> Result<(), Miss> {
+        let other_view = |objection: Objection| Miss::OtherView { reason: objection.to_string() };
+        check_attestation_shape(data, slot, self.spec.slots_per_epoch()).map_err(other_view)?;
         let mut head = self.head.subscribe();
         let mut known = lock(view).data;
         loop {
-            let compared = match known.take() {
-                Some(own) => compare_attestation(&data, &own).map_err(|objection| objection.to_string()),
-                None => match self.ask_attestation(slot, view).await {
-                    Ok(own) => compare_attestation(&data, &own).map_err(|objection| objection.to_string()),
-                    Err(reason) => Err(format!("our beacon node gave no attestation data: {reason}")),
-                },
+            let own = match known.take() {
+                Some(own) => Ok(own),
+                None => self.ask_attestation(slot, view).await.map_err(|reason| Miss::BeaconNode { reason }),
             };
-            let Err(reason) = compared else { return Ok(data) };
+            let Err(objection) = own.and_then(|own| compare_attestation(data, &own).map_err(other_view)) else {
+                return Ok(());
+            };
             if self.now() >= give_up {
-                return Err(reason);
+                return Err(objection);
             }
             tokio::select! {
                 _ = head.changed() => {}
@@ -217,6 +233,7 @@ impl Engine {
         data: &AttestationData,
         agreed: &Agreed,
         first_at: Option<Time>,
+        objection: Option<&Miss>,
     ) {
         if duties.attesters.is_empty() {
             return;
@@ -229,7 +246,7 @@ impl Engine {
         let id = SigningId::new(duties.group.id, SigningKind::Attestation, duties.slot);
         let give_up = self.attestation_give_up(duties.slot);
         let request = Request::Attestations { validators, data: *data };
-        let (signed, own) = self.sign(&duties.group, id, request, items, give_up).await;
+        let (signed, own) = self.sign_unless(objection, &duties.group, id, request, items, give_up).await;
         self.note_signatures(&mut draft, &duties.group, &signed, own);
         let attestations: Vec<SingleAttestation> = duties
             .attesters
@@ -253,6 +270,7 @@ impl Engine {
                 Err(error) => Err(error.to_string()),
             };
             let done: Vec<u64> = attestations.iter().map(|attestation| attestation.attester_index.0).collect();
+            note_objection(&mut draft, &published, objection);
             self.note_publication(&mut draft, published, &done);
         }
         self.record(draft.finish());
@@ -264,6 +282,7 @@ impl Engine {
         data: &AttestationData,
         agreed: &Agreed,
         first_at: Option<Time>,
+        objection: Option<&Miss>,
     ) {
         if duties.sync.is_empty() {
             return;
@@ -278,7 +297,7 @@ impl Engine {
         let request = Request::SyncMessages { validators, slot: duties.slot, block_root };
         // A message is of use in its own slot only.
         let give_up = self.spec.slot_start(Slot(duties.slot.0 + 1));
-        let (signed, own) = self.sign(&duties.group, id, request, items, give_up).await;
+        let (signed, own) = self.sign_unless(objection, &duties.group, id, request, items, give_up).await;
         self.note_signatures(&mut draft, &duties.group, &signed, own);
         let messages: Vec<SyncCommitteeMessage> = duties
             .sync
@@ -296,6 +315,7 @@ impl Engine {
         if !messages.is_empty() {
             let published = self.parts.beacon.publish_sync_messages(&messages).await.map_err(|error| error.to_string());
             let done: Vec<u64> = messages.iter().map(|message| message.validator_index.0).collect();
+            note_objection(&mut draft, &published, objection);
             self.note_publication(&mut draft, published, &done);
         }
         self.record(draft.finish());
@@ -330,6 +350,13 @@ impl Engine {
     /// An attestation counts for its source for five slots; after two nobody who is well is still waiting.
     fn attestation_give_up(&self, slot: Slot) -> Time {
         self.spec.slot_start(slot).plus_ms(2 * self.spec.slot_ms)
+    }
+}
+
+/// A beacon node that does not take what this operator did not want to sign has the same reason.
+fn note_objection(draft: &mut Draft, published: &Result<(), String>, objection: Option<&Miss>) {
+    if let (Err(_), Some(objection)) = (published, objection) {
+        draft.missed(objection.clone());
     }
 }
 

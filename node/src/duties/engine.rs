@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use cluster_core::beacon::{ChainSpec, Epoch, Root, Slot, ValidatorIndex};
 use cluster_core::committee::OperatorId;
-use cluster_core::duty::SigningId;
+use cluster_core::duty::{SigningId, SigningKind};
 use cluster_core::machine::Time;
 use cluster_core::signing::Item;
 use tokio::sync::{broadcast, watch, Notify, Semaphore};
@@ -34,6 +34,9 @@ use crate::store::{StoreError, ValidatorEntry};
 const AHEAD: usize = 8;
 /// Pause after a beacon node failed to answer a question about duties.
 const RETRY: Duration = Duration::from_millis(500);
+
+/// Least time for combining what others have signed, in milliseconds.
+const COLLECT_MS: u64 = 1_000;
 
 /// Where the engine learns which validators it holds shares of.
 pub type Entries = Arc<dyn Fn() -> Result<Vec<ValidatorEntry>, StoreError> + Send + Sync>;
@@ -81,6 +84,8 @@ pub struct Parts {
     pub changes: watch::Receiver<u64>,
     /// Hears of every epoch that is final, with the slots of an epoch.
     pub finalized: Arc<dyn Fn(Epoch, u64) + Send + Sync>,
+    /// Whether another node runs with this operator's key. Once it does, nothing is voted or signed.
+    pub has_twin: Arc<dyn Fn() -> bool + Send + Sync>,
     /// Keeps connections to these operators.
     pub keep: Arc<dyn Fn(Vec<OperatorId>) + Send + Sync>,
     /// Takes what became of every duty.
@@ -201,15 +206,42 @@ impl Engine {
             }
             return;
         };
-        if let Some(duty) = duties.proposers.get(&slot) {
-            if let Some((group, validator)) = self.find(&roster, &duty.pubkey) {
-                self.spawn(Arc::clone(self).propose(group, validator, slot));
-            }
+        // The genesis block is slot 0's: a block builds on one of an earlier slot (phase 0, process_block_header).
+        let proposer = duties.proposers.get(&slot).filter(|_| slot > Slot(0));
+        let proposer = proposer.and_then(|duty| self.find(&roster, &duty.pubkey));
+        if (self.parts.has_twin)() {
+            return self.leave_to_others(slot, proposer, &roster, &duties);
+        }
+        if let Some((group, validator)) = proposer {
+            self.spawn(Arc::clone(self).propose(group, validator, slot));
         }
         for group in roster.groups.values() {
             self.spawn(Arc::clone(self).attest(Arc::clone(group), slot, Arc::clone(&duties)));
         }
         self.prepare_ahead(slot, &roster);
+    }
+
+    /// Two nodes with one key would vote and sign against each other: this one does neither, and says so in the records.
+    fn leave_to_others(
+        &self,
+        slot: Slot,
+        proposer: Option<(Arc<Group>, Arc<Validator>)>,
+        roster: &Roster,
+        duties: &EpochDuties,
+    ) {
+        let mut drafts = Vec::new();
+        if let Some((group, validator)) = proposer {
+            let mut draft = Draft::new(slot, self.spec.slot_start(slot), group.id, SigningKind::Block);
+            draft.edit().validators = vec![validator.index.0];
+            drafts.push(draft);
+        }
+        for group in roster.groups.values() {
+            drafts.extend(self.attestation_drafts(&self.slot_duties(Arc::clone(group), slot, duties)));
+        }
+        for mut draft in drafts {
+            draft.missed(Miss::Twin);
+            self.record(draft.finish());
+        }
     }
 
     /// Keeps the validators and the duties of this epoch and the next up to date.
@@ -340,6 +372,9 @@ impl Engine {
         items: Vec<Item>,
         give_up: Time,
     ) -> (Signed, Option<Miss>) {
+        if (self.parts.has_twin)() {
+            return (self.collect(id, items, give_up, &Miss::Twin).await, Some(Miss::Twin));
+        }
         let count = items.len();
         let held: Vec<bool> = request.validators().iter().map(|validator| self.doppelganger.holds(validator)).collect();
         let (own, miss) = match self.parts.signer.sign(&self.spec, request).await {
@@ -372,6 +407,31 @@ impl Engine {
             }
         }
         (signed, miss.or(Some(Miss::Doppelganger)))
+    }
+
+    /// As [`Engine::sign`]; with an objection, without own partials.
+    pub(super) async fn sign_unless(
+        &self,
+        objection: Option<&Miss>,
+        group: &Group,
+        id: SigningId,
+        request: Request,
+        items: Vec<Item>,
+        give_up: Time,
+    ) -> (Signed, Option<Miss>) {
+        match objection {
+            Some(objection) => (self.collect(id, items, give_up, objection).await, Some(objection.clone())),
+            None => self.sign(group, id, request, items, give_up).await,
+        }
+    }
+
+    /// Combines what the others sign, when this operator does not sign itself.
+    async fn collect(&self, id: SigningId, items: Vec<Item>, give_up: Time, objection: &Miss) -> Signed {
+        self.parts.metrics.withhold(id.kind.name(), objection.name(), items.len());
+        let none = vec![None; items.len()];
+        // Who comes late finds the others' partials waiting, and needs a moment to combine them.
+        let give_up = give_up.max(self.now().plus_ms(COLLECT_MS));
+        self.parts.hub.sign(id, items, none, give_up).await
     }
 
     /// Writes down why some validators have no signature.

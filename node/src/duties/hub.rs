@@ -79,7 +79,7 @@ struct Inner {
     work: Semaphore,
     /// Operators whose partials were wrong, and until when that counts.
     doubted: Mutex<BTreeMap<OperatorId, Slot>>,
-    /// The first slot whose votes are kept.
+    /// The first slot whose votes are kept, as far as this process has pruned.
     pruned: AtomicU64,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -230,10 +230,7 @@ impl Hub {
         let slots = inner.slots().ok_or(OpenError::NotReady("where slots lie in time"))?;
         let committee = inner.committee(&key.committee()).ok_or(OpenError::NotReady("the committee"))?;
         let now = slots.slot_at(inner.clock.now());
-        // Votes of earlier slots are forgotten: there this operator could vote a second time.
-        let is_forgotten =
-            matches!(key, Key::Instance(instance) if instance.slot.0 < inner.pruned.load(Ordering::Relaxed));
-        if !key.is_near(now, &slots) || is_forgotten {
+        if !key.is_near(now, &slots) {
             return Err(OpenError::WrongTime(now));
         }
         let mailbox = inner.mailbox(key, now, &slots);
@@ -368,9 +365,10 @@ impl Inner {
         }
     }
 
-    /// Forgets votes of slots that are over, once in a slot.
-    async fn prune_votes(&self, now: Slot) {
-        let before = now.0.saturating_sub(SLOTS_BEHIND + SLOTS_AHEAD);
+    /// Forgets votes of slots that were over when `decided` was decided, once in a slot. The time of a decision is that of
+    /// a quorum: an own clock that is ahead must not forbid the slots up to it.
+    async fn prune_votes(&self, decided: Slot) {
+        let before = decided.0.saturating_sub(SLOTS_BEHIND + SLOTS_AHEAD);
         if self.pruned.fetch_max(before, Ordering::Relaxed) >= before {
             return;
         }

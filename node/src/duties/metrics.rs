@@ -30,7 +30,7 @@ pub struct MissLabel {
     /// What is signed.
     pub kind: &'static str,
     /// The reason: of a miss, as [`super::record::Miss::NAMES`] lists them; of a partial, the name of a
-    /// [`crate::signer::RefusalKind`], [`SIGNER_FAILED`] or [`HELD_BACK`].
+    /// [`crate::signer::RefusalKind`], [`SIGNER_FAILED`], [`HELD_BACK`] or one of [`OBJECTIONS`].
     pub reason: &'static str,
 }
 
@@ -49,6 +49,9 @@ pub const STEPS: [&str; 4] = ["data", "decided", "signed", "submitted"];
 pub const SIGNER_FAILED: &str = "signer_failed";
 /// The operator holds back while it makes sure that nobody else signs with its keys.
 pub const HELD_BACK: &str = "doppelganger";
+
+/// Misses for which an operator leaves it to the others to sign what was decided.
+pub const OBJECTIONS: [&str; 3] = ["other_view", "beacon_node", "twin"];
 
 /// Handles of all metrics of duties; clones share them.
 #[derive(Clone, Debug)]
@@ -122,7 +125,7 @@ impl DutyMetrics {
             for reason in Miss::NAMES {
                 drop(self.missed.get_or_create(&MissLabel { kind, reason }));
             }
-            for reason in refusals.into_iter().chain([SIGNER_FAILED, HELD_BACK]) {
+            for reason in refusals.into_iter().chain([SIGNER_FAILED, HELD_BACK]).chain(OBJECTIONS) {
                 drop(self.withheld.get_or_create(&MissLabel { kind, reason }));
             }
         }

@@ -240,7 +240,8 @@ const fn reason(miss: &Miss) -> Reason {
         Miss::NotAccepted { .. } => Reason::NotAccepted,
         Miss::NoRandao => Reason::NoRandao,
         Miss::UnknownFork { .. } => Reason::UnknownFork,
-        Miss::Doppelganger => Reason::Doppelganger,
+        // Gateways are told the same of both: the operator holds back because somebody else has its keys.
+        Miss::Doppelganger | Miss::Twin => Reason::Doppelganger,
     }
 }
 

@@ -44,8 +44,16 @@ impl Engine {
         let (proposal, agreed) = self.decide_proposal(&instance, &group, validator, slot_start, give_up).await?;
         let leader = consensus::leader(&group.committee, &instance, agreed.round);
         draft.decided(agreed.decided_at, agreed.round, leader);
-        let header =
-            self.judge_proposal(&proposal, validator, slot).await.map_err(|reason| Miss::OtherView { reason })?;
+        let header = match self.judge_proposal(&proposal, validator, slot).await {
+            Ok(header) => header,
+            // Who decides late is asked to sign what the others have published: the chain has gone on to it.
+            Err(reason) if self.stands(&proposal).await => {
+                tracing::info!(slot = slot.0, "the block of slot {slot} was published without this operator: {reason}");
+                draft.submitted(self.now(), 1);
+                return Ok(());
+            }
+            Err(reason) => return Err(Miss::OtherView { reason }),
+        };
         let id = SigningId::new(group.id, SigningKind::Block, slot);
         let request = Request::Block { validator: validator.pubkey, header };
         let items = vec![item(validator, self.spec.block(&header))];
@@ -171,6 +179,14 @@ impl Engine {
             check_proposal(&proposal, &view).map(|block| block.header)
         });
         judged.await.map_err(|_| "the node is stopping".to_owned())?
+    }
+
+    /// Whether the block is our beacon node's head, or was before the newest one.
+    async fn stands(&self, proposal: &Proposal) -> bool {
+        let Ok(block) = proposal.inspect(self.spec.preset) else { return false };
+        let root = block.header.root();
+        let heard = *self.head.borrow();
+        [heard.root, heard.before].contains(&root) || self.parts.beacon.head_root().await.is_ok_and(|head| head == root)
     }
 
     /// Whether our beacon node reports the block as its head before it is time to publish it ourselves.

@@ -112,11 +112,13 @@ pub enum Miss {
     },
     /// The operator holds back while it makes sure that nobody else signs with its keys.
     Doppelganger,
+    /// Another node runs with this operator's key.
+    Twin,
 }
 
 impl Miss {
     /// Every reason, as it is named in metrics and reports.
-    pub const NAMES: [&'static str; 10] = [
+    pub const NAMES: [&'static str; 11] = [
         "beacon_node",
         "no_quorum",
         "other_view",
@@ -127,6 +129,7 @@ impl Miss {
         "no_randao",
         "unknown_fork",
         "doppelganger",
+        "twin",
     ];
 
     /// The name in metrics and reports.
@@ -143,6 +146,7 @@ impl Miss {
             Self::NoRandao => "no_randao",
             Self::UnknownFork { .. } => "unknown_fork",
             Self::Doppelganger => "doppelganger",
+            Self::Twin => "twin",
         }
     }
 }
@@ -163,6 +167,7 @@ impl fmt::Display for Miss {
             Self::NoRandao => f.write_str("the RANDAO reveal was not signed in time"),
             Self::UnknownFork { reason } => f.write_str(reason),
             Self::Doppelganger => f.write_str("holding back until it is sure that nobody else signs with these keys"),
+            Self::Twin => f.write_str("another node runs with this operator's key; stop it, then restart this one"),
         }
     }
 }

@@ -22,8 +22,12 @@ pub trait Votes: Send + Sync + 'static {
     /// All records of an instance, in order.
     fn load(&self, instance: &InstanceId) -> Result<Vec<Vec<u8>>, StoreError>;
 
-    /// Forgets all instances of slots before this one. Such an instance must never be started again.
+    /// Forgets all instances of slots before this one, and raises the floor to it first.
     fn prune(&self, before: Slot) -> Result<(), StoreError>;
+
+    /// The first slot whose votes were never forgotten. Below it this operator could vote a second time, so no instance
+    /// there may be started again: also not after a restart with a clock that was set back.
+    fn floor(&self) -> Result<Slot, StoreError>;
 
     /// Whether calls block, and so belong on a thread for it.
     fn blocks(&self) -> bool {
@@ -47,6 +51,10 @@ impl Votes for Store {
     fn prune(&self, before: Slot) -> Result<(), StoreError> {
         self.prune_votes(before)
     }
+
+    fn floor(&self) -> Result<Slot, StoreError> {
+        self.votes_floor()
+    }
 }
 
 /// Votes in memory, for simulations; clones share them. What was not flushed is lost in a crash, as on a disk.
@@ -60,6 +68,7 @@ struct State {
     /// With the number of records that are flushed.
     instances: BTreeMap<InstanceId, (Vec<Vec<u8>>, usize)>,
     flushes: u64,
+    floor: Slot,
 }
 
 impl MemoryVotes {
@@ -105,8 +114,14 @@ impl Votes for MemoryVotes {
     }
 
     fn prune(&self, before: Slot) -> Result<(), StoreError> {
-        self.lock().instances.retain(|instance, _| instance.slot >= before);
+        let mut state = self.lock();
+        state.floor = state.floor.max(before);
+        state.instances.retain(|instance, _| instance.slot >= before);
         Ok(())
+    }
+
+    fn floor(&self) -> Result<Slot, StoreError> {
+        Ok(self.lock().floor)
     }
 
     fn blocks(&self) -> bool {

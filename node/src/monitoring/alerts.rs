@@ -141,6 +141,15 @@ pub const ALERTS: &[Alert] = &[
         section: "doppelganger",
     },
     Alert {
+        name: "ClusterOperatorTwin",
+        expr: "cluster_node_operator_twin > 0",
+        lasts: "0m",
+        severity: Severity::Critical,
+        summary: "Another node runs with the key of {{ $labels.instance }}, which performs no duties any more",
+        action: "Find the other node and stop it for good. Restart this node only then.",
+        section: "twin",
+    },
+    Alert {
         name: "ClusterSignerAway",
         expr: r#"sum by (instance) (increase(cluster_node_partials_withheld_total{reason="signer_failed"}[10m])) > 0"#,
         lasts: "1m",

@@ -79,6 +79,11 @@ const OPERATOR: &[Panel] = &[
         &[query("sum by (instance) (cluster_node_validators_foreign{@})", "{{instance}}")],
     ),
     number(
+        "Twins",
+        "Whether another node runs with this operator's key: has to be 0.",
+        &[query("cluster_node_operator_twin{@}", "{{instance}}")],
+    ),
+    number(
         "Beacon nodes that serve",
         "Beacon nodes that can be asked for duties: has to be at least 1.",
         &[query("sum by (instance) (cluster_node_beacon_up{@})", "{{instance}}")],

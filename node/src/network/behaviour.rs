@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cluster_net::discovery::{self, Gossip, Kademlia};
-use cluster_net::{consensus, dkg, gate, info, limits, performance, publish, signing};
+use cluster_net::{consensus, dkg, gate, info, limits, performance, presence, publish, signing};
 use libp2p::connection_limits::{self, ConnectionLimits};
 use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
@@ -34,6 +34,7 @@ pub(super) struct Behaviour {
     pub(super) value: consensus::ValueBehaviour,
     pub(super) signing: signing::Behaviour,
     pub(super) performance: performance::Behaviour,
+    pub(super) presence: presence::Behaviour,
 }
 
 /// Builds the swarm: TCP with noise and yamux, QUIC, DNS names, and circuits through relays.
@@ -53,7 +54,12 @@ pub(super) fn build(
         .with_tokio()
         .with_tcp(tcp::Config::default().nodelay(true), noise::Config::new, yamux::Config::default)
         .map_err(|error| transport(&error))?
-        .with_quic()
+        .with_quic_config(|mut quic| {
+            // The shorter of both ends' times counts.
+            quic.max_idle_timeout = u32::try_from(limits::QUIC_IDLE.as_millis()).unwrap_or(u32::MAX);
+            quic.keep_alive_interval = limits::QUIC_KEEP_ALIVE;
+            quic
+        })
         .with_dns()
         .map_err(|error| transport(&error))?
         .with_relay_client(noise::Config::new, yamux::Config::default)
@@ -79,6 +85,7 @@ pub(super) fn build(
             value: consensus::value_behaviour(timeouts.value, shared.traffic.consensus.clone()),
             signing: signing::behaviour(timeouts.signing, shared.traffic.signing.clone()),
             performance: performance::behaviour(timeouts.performance, shared.traffic.performance.clone()),
+            presence: presence::behaviour(timeouts.presence, shared.traffic.presence.clone()),
         })
         .map_err(|error| transport(&error))?
         .with_swarm_config(|swarm| {

@@ -7,17 +7,20 @@ use std::time::Duration;
 
 use cluster_core::committee::OperatorId;
 use cluster_core::request::SignedRequest;
+use cluster_crypto::identity::PublicKey;
 use cluster_net::codec::{FrameError, TrafficCount};
 use cluster_net::discovery::{Announcement, OperatorRecord};
 use cluster_net::gate::Member;
 use cluster_net::info::Info;
+use cluster_net::presence::{self, Session, Sighting};
 use cluster_net::{consensus, dkg, info, limits, performance, publish, signing};
 use libp2p::core::upgrade::NegotiationError;
 use libp2p::request_response::OutboundFailure;
 use libp2p::{Multiaddr, PeerId};
-use tokio::sync::{mpsc, oneshot, Semaphore};
+use tokio::sync::{mpsc, oneshot, watch, Semaphore};
 
 use super::faults::Fate;
+use super::presence::Twin;
 use super::task::Command;
 use super::traffic::TrafficCollector;
 use super::{Shared, TrafficTable};
@@ -140,6 +143,8 @@ pub struct Stats {
     pub signing: TrafficCount,
     /// Figures of duties.
     pub performance: TrafficCount,
+    /// Questions about other nodes with the same key.
+    pub presence: TrafficCount,
     /// Payloads of announcements, without gossip's own overhead.
     pub gossip: TrafficCount,
 }
@@ -153,6 +158,7 @@ impl Stats {
             consensus: traffic.consensus.read(),
             signing: traffic.signing.read(),
             performance: traffic.performance.read(),
+            presence: traffic.presence.read(),
             gossip: traffic.gossip.read(),
         }
     }
@@ -168,7 +174,7 @@ impl Stats {
     }
 
     /// Bytes and messages by the name of the protocol.
-    pub fn by_protocol(&self) -> [(&'static str, TrafficCount); 7] {
+    pub fn by_protocol(&self) -> [(&'static str, TrafficCount); 8] {
         [
             ("dkg", self.dkg),
             ("publish", self.publish),
@@ -176,11 +182,12 @@ impl Stats {
             ("consensus", self.consensus),
             ("signing", self.signing),
             ("performance", self.performance),
+            ("presence", self.presence),
             ("gossip", self.gossip),
         ]
     }
 
-    fn all(&self) -> [TrafficCount; 7] {
+    fn all(&self) -> [TrafficCount; 8] {
         self.by_protocol().map(|(_, count)| count)
     }
 }
@@ -277,6 +284,26 @@ impl Client {
     /// Asks a peer about itself.
     pub async fn info(&self, peer: PeerId) -> Result<info::Info, RequestError> {
         self.exchange(peer, Queue::Info, |reply| Command::Info { peer, reply }).await
+    }
+
+    /// Tells a peer that this session is there, and asks which others are under the same identity.
+    pub(super) async fn present(
+        &self,
+        peer: PeerId,
+        sightings: Vec<Sighting>,
+    ) -> Result<presence::Response, RequestError> {
+        let request = presence::Request::Here { session: self.shared.session, sightings };
+        self.exchange(peer, Queue::Presence, |reply| Command::Presence { peer, request, reply }).await
+    }
+
+    /// Chain, key and session that sightings of this node are about.
+    pub(super) fn identity_of_sessions(&self) -> (u64, PublicKey, Session) {
+        (self.shared.chain_id, self.shared.identity.public_key(), self.shared.session)
+    }
+
+    /// Another node that runs with this operator's key, once one was proven; for as long as this process lives.
+    pub fn twin(&self) -> watch::Receiver<Option<Twin>> {
+        self.shared.twin.subscribe()
     }
 
     /// What this node tells others about itself.
@@ -425,6 +452,7 @@ enum Queue {
     Value,
     Signing,
     Performance,
+    Presence,
 }
 
 impl Queue {
@@ -436,11 +464,12 @@ impl Queue {
             Self::Value => limits::VALUES_IN_FLIGHT,
             Self::Signing => limits::SIGNING_IN_FLIGHT,
             Self::Performance => limits::PERFORMANCE_IN_FLIGHT,
+            Self::Presence => limits::PRESENCE_IN_FLIGHT,
         }
     }
 }
 
-/// One line per peer and protocol; there are no more lines than registered peers times seven.
+/// One line per peer and protocol; there are no more lines than registered peers times eight.
 #[derive(Debug, Default)]
 struct Queues {
     lines: Mutex<HashMap<(PeerId, Queue), Arc<Line>>>,

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use cluster_net::{consensus, dkg, info, performance, publish, signing};
+use cluster_net::{consensus, dkg, info, performance, presence, publish, signing};
 use futures::stream::FuturesUnordered;
 use libp2p::request_response::{self, Message, OutboundRequestId, ResponseChannel};
 use libp2p::PeerId;
@@ -163,6 +163,22 @@ impl Task {
             }
             request_response::Event::OutboundFailure { request_id, error, .. } => {
                 answer(self.waiting.info.remove(&request_id), Err(error.into()));
+            }
+            request_response::Event::InboundFailure { .. } | request_response::Event::ResponseSent { .. } => {}
+        }
+    }
+
+    pub(super) fn on_presence(&mut self, event: presence::Event) {
+        match event {
+            request_response::Event::Message { peer, message: Message::Request { request, channel, .. }, .. } => {
+                let response = self.desk.answer(peer, &request, std::time::Instant::now());
+                let _ = self.swarm.behaviour_mut().presence.send_response(channel, response);
+            }
+            request_response::Event::Message { message: Message::Response { request_id, response }, .. } => {
+                answer(self.waiting.presence.remove(&request_id), Ok(response));
+            }
+            request_response::Event::OutboundFailure { request_id, error, .. } => {
+                answer(self.waiting.presence.remove(&request_id), Err(error.into()));
             }
             request_response::Event::InboundFailure { .. } | request_response::Event::ResponseSent { .. } => {}
         }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use cluster_net::discovery::{self, Announcement};
 use cluster_net::gate::NotRegistered;
-use cluster_net::{consensus, dkg, info, limits, performance, publish, signing};
+use cluster_net::{consensus, dkg, info, limits, performance, presence, publish, signing};
 use futures::stream::FuturesUnordered;
 use futures::StreamExt;
 use libp2p::core::transport::ListenerId;
@@ -23,6 +23,7 @@ use super::behaviour::{Behaviour, BehaviourEvent};
 use super::client::{AnnounceError, RequestError};
 use super::gossip::{self, Unchecked};
 use super::peers::{Book, Learned, Source};
+use super::presence::Desk;
 use super::requests::Answers;
 use super::{Event, NetworkConfig, Shared, StartError, Transport};
 
@@ -42,6 +43,7 @@ pub(super) enum Command {
     Value { peer: PeerId, request: consensus::Request, reply: Reply<consensus::Response> },
     Signing { peer: PeerId, request: signing::Request, reply: Reply<signing::Response> },
     Performance { peer: PeerId, request: performance::Request, reply: Reply<performance::Response> },
+    Presence { peer: PeerId, request: presence::Request, reply: Reply<presence::Response> },
     Announce { announcement: Announcement, reply: oneshot::Sender<Result<(), AnnounceError>> },
     Judged { message_id: MessageId, source: PeerId, acceptance: MessageAcceptance },
     Record { message_id: MessageId, source: PeerId, checked: gossip::Record },
@@ -60,6 +62,7 @@ pub(super) struct Waiting {
     pub(super) value: HashMap<OutboundRequestId, Reply<consensus::Response>>,
     pub(super) signing: HashMap<OutboundRequestId, Reply<signing::Response>>,
     pub(super) performance: HashMap<OutboundRequestId, Reply<performance::Response>>,
+    pub(super) presence: HashMap<OutboundRequestId, Reply<presence::Response>>,
 }
 
 pub(super) struct Task {
@@ -73,6 +76,7 @@ pub(super) struct Task {
     pub(super) book: Book,
     pub(super) answers: Answers,
     pub(super) waiting: Waiting,
+    pub(super) desk: Desk,
     transport: Transport,
     bootstrap: Vec<(PeerId, Multiaddr)>,
     pub(super) use_relay: bool,
@@ -113,6 +117,7 @@ impl Task {
             checker,
             answers: FuturesUnordered::new(),
             waiting: Waiting::default(),
+            desk: Desk::default(),
             transport: config.transport,
             bootstrap,
             use_relay: config.use_relay,
@@ -220,6 +225,7 @@ impl Task {
             Command::Value { peer, reply, .. } if !self.book.is_connected(&peer) => not_connected(reply),
             Command::Signing { peer, reply, .. } if !self.book.is_connected(&peer) => not_connected(reply),
             Command::Performance { peer, reply, .. } if !self.book.is_connected(&peer) => not_connected(reply),
+            Command::Presence { peer, reply, .. } if !self.book.is_connected(&peer) => not_connected(reply),
             Command::Dkg { peer, request, reply } => {
                 self.waiting.dkg.insert(behaviour.dkg.send_request(&peer, request), reply);
             }
@@ -240,6 +246,9 @@ impl Task {
             }
             Command::Performance { peer, request, reply } => {
                 self.waiting.performance.insert(behaviour.performance.send_request(&peer, request), reply);
+            }
+            Command::Presence { peer, request, reply } => {
+                self.waiting.presence.insert(behaviour.presence.send_request(&peer, request), reply);
             }
             Command::Announce { announcement, reply } => {
                 let _ = reply.send(self.announce(&announcement));
@@ -421,6 +430,7 @@ impl Task {
             BehaviourEvent::Value(event) => self.on_value(event),
             BehaviourEvent::Signing(event) => self.on_signing(event),
             BehaviourEvent::Performance(event) => self.on_performance(event),
+            BehaviourEvent::Presence(event) => self.on_presence(event),
             BehaviourEvent::Gossip(gossipsub::Event::Message { propagation_source, message_id, message }) => {
                 self.on_gossip(propagation_source, message_id, message);
             }

@@ -1,4 +1,4 @@
-//! Bytes and messages of every protocol among the node's metrics.
+//! Bytes and messages of every protocol, and whether the node has a twin, among the node's metrics.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,6 +6,7 @@ use std::sync::Arc;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::MetricType;
 
 use super::client::Stats;
@@ -28,7 +29,7 @@ impl fmt::Debug for TrafficCollector {
 
 impl Collector for TrafficCollector {
     fn encode(&self, encoder: DescriptorEncoder) -> fmt::Result {
-        write_all(encoder, &Stats::of(&self.0.traffic))
+        write_all(encoder, &Stats::of(&self.0.traffic), self.0.twin.borrow().is_some())
     }
 }
 
@@ -38,11 +39,14 @@ pub(crate) struct NoTraffic;
 
 impl Collector for NoTraffic {
     fn encode(&self, encoder: DescriptorEncoder) -> fmt::Result {
-        write_all(encoder, &Stats::default())
+        write_all(encoder, &Stats::default(), false)
     }
 }
 
-fn write_all(mut encoder: DescriptorEncoder, stats: &Stats) -> fmt::Result {
+fn write_all(mut encoder: DescriptorEncoder, stats: &Stats, has_twin: bool) -> fmt::Result {
+    let help = "1 once another node was found to run with this operator's key, until a restart";
+    let gauge = encoder.encode_descriptor("operator_twin", help, None, MetricType::Gauge)?;
+    ConstGauge::new(i64::from(has_twin)).encode(gauge)?;
     let counts = stats.by_protocol();
     let bytes = counts.map(|(name, count)| (name, count.bytes_sent, count.bytes_received));
     let messages = counts.map(|(name, count)| (name, count.messages_sent, count.messages_received));

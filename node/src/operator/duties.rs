@@ -82,6 +82,7 @@ pub(super) fn start(context: &Context<'_>) -> Result<Option<Duties>, NodeError> 
         None => Arc::new(ledger),
     };
     let (desk, history) = (exits.clone(), Arc::clone(store));
+    let twin = client.twin();
     let (entries, kept, spawner) = (Arc::clone(store), client.clone(), tasks.clone());
     let parts = Parts {
         me,
@@ -94,6 +95,7 @@ pub(super) fn start(context: &Context<'_>) -> Result<Option<Duties>, NodeError> 
         orders: Orders { read: Arc::new(move || desk.orders(clock.now().seconds())), changed: exits.changed() },
         changes: store.validators_changed(),
         finalized: Arc::new(move |epoch, slots_per_epoch| prune(&history, epoch, slots_per_epoch)),
+        has_twin: Arc::new(move || twin.borrow().is_some()),
         keep: Arc::new(move |operators: Vec<OperatorId>| {
             let (client, peers) = (kept.clone(), operators.iter().filter_map(|id| kept.peer_of(*id)).collect());
             spawner.spawn(async move { client.keep(peers).await });

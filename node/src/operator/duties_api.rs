@@ -9,9 +9,11 @@ use axum::routing::get;
 use axum::{Json, Router};
 use cluster_core::beacon::Slot;
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use crate::duties::ledger;
 use crate::duties::record::DutyRecord;
+use crate::network::Twin;
 use crate::store::Store;
 
 /// Records in one answer.
@@ -35,14 +37,20 @@ pub struct Records {
     pub records: Vec<DutyRecord>,
     /// The first slot that was left out, when there are more than [`MAX_RECORDS`].
     pub next: Option<u64>,
+    /// Another node that runs with this operator's key: no duty is performed then.
+    #[serde(default)]
+    pub twin: Option<Twin>,
 }
 
 /// The route. Weak, since a client's open connection keeps the server's state and must not keep the database.
-pub(super) fn routes(store: &Arc<Store>) -> Router {
-    Router::new().route("/duties", get(duties)).with_state(Arc::downgrade(store))
+pub(super) fn routes(store: &Arc<Store>, twin: watch::Receiver<Option<Twin>>) -> Router {
+    Router::new().route("/duties", get(duties)).with_state((Arc::downgrade(store), twin))
 }
 
-async fn duties(State(store): State<Weak<Store>>, Query(range): Query<Range>) -> Response {
+type Sources = (Weak<Store>, watch::Receiver<Option<Twin>>);
+
+async fn duties(State((store, twin)): State<Sources>, Query(range): Query<Range>) -> Response {
+    let twin = twin.borrow().clone();
     let Some(store) = store.upgrade() else {
         return (StatusCode::SERVICE_UNAVAILABLE, "the node is stopping\n").into_response();
     };
@@ -56,7 +64,7 @@ async fn duties(State(store): State<Weak<Store>>, Query(range): Query<Range>) ->
                 records.retain(|record| record.slot.0 < next);
             }
             records.truncate(MAX_RECORDS);
-            Json(Records { records, next }).into_response()
+            Json(Records { records, next, twin }).into_response()
         }
         Ok(Err(error)) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
         Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the node is stopping\n").into_response(),

@@ -2,7 +2,7 @@
 //!
 //! | tree         | key                            | value                                              | sealed |
 //! |--------------|--------------------------------|----------------------------------------------------|--------|
-//! | `meta`       | name                           | schema version; proof that the right key is in use | partly |
+//! | `meta`       | name                           | schema version; proof that the right key is in use; first slot with votes | partly |
 //! | `ceremonies` | ceremony id                    | request, state, times                              | no     |
 //! | `nonces`     | owner, request nonce           | ceremony id: a nonce is used once                  | no     |
 //! | `journal`    | ceremony id, position (u64 BE) | one record of the machine                          | if secret |

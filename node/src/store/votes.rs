@@ -5,6 +5,8 @@ use cluster_core::duty::{InstanceId, InstanceKind};
 
 use super::{Store, StoreError};
 
+/// In the tree `meta`: the first slot whose votes were never removed, big-endian.
+const FLOOR: &str = "votes_floor";
 /// Slot, kind and committee.
 const PREFIX_LEN: usize = 8 + 1 + 32;
 
@@ -30,14 +32,29 @@ impl Store {
         values.map(|value| Ok(value?.to_vec())).collect()
     }
 
-    /// Removes the records of all instances of slots before this one.
+    /// Removes the records of all instances of slots before this one. The floor is on disk before the first is removed.
     pub fn prune_votes(&self, before: Slot) -> Result<(), StoreError> {
         self.check_open()?;
+        if before <= self.votes_floor()? {
+            return Ok(());
+        }
+        self.meta.insert(FLOOR, &before.0.to_be_bytes())?;
+        self.flush()?;
         for key in self.votes.range(..before.0.to_be_bytes()).keys() {
             self.votes.remove(key?)?;
         }
         Ok(())
     }
+
+    /// The first slot whose records were never removed; slot 0 when none were.
+    pub fn votes_floor(&self) -> Result<Slot, StoreError> {
+        self.meta.get(FLOOR)?.map_or(Ok(Slot(0)), |bytes| floor(&bytes))
+    }
+}
+
+fn floor(bytes: &[u8]) -> Result<Slot, StoreError> {
+    let bytes = <[u8; 8]>::try_from(bytes).map_err(|_| StoreError::Corrupt { what: "the floor of votes" })?;
+    Ok(Slot(u64::from_be_bytes(bytes)))
 }
 
 /// Big-endian and the slot first, so that old slots lie together.

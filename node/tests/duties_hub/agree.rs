@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use cluster_core::beacon::Slot;
 use cluster_core::committee::OperatorId;
-use cluster_node::duties::hub::AgreeError;
+use cluster_node::duties::clock::Clock;
+use cluster_node::duties::hub::{AgreeError, Timing};
 use cluster_node::duties::votes::Votes;
 use cluster_node::store::Store;
 use futures::future::join_all;
 
-use crate::world::{is_commit, likes_all, never, ready, same, World, LATENCY_MS, ROUND_MS, START};
+use crate::world::{is_commit, likes_all, never, ready, same, World, LATENCY_MS, ROUND_MS, SLOT_MS, START};
 
 #[tokio::test(start_paused = true)]
 async fn without_faults_it_takes_three_messages_and_few_flushes() {
@@ -151,4 +153,63 @@ async fn a_restarted_operator_never_votes_differently_and_the_committee_decides(
     assert_eq!(Votes::load(store.as_ref(), &instance).unwrap()[..kept.len()], kept[..]);
     Votes::prune(store.as_ref(), cluster_core::beacon::Slot(instance.slot.0 + 1)).unwrap();
     assert!(Votes::load(store.as_ref(), &instance).unwrap().is_empty());
+}
+
+/// Six slots after its votes an operator has forgotten them. It dies, and comes back with the clock of its first vote.
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_back_over_a_restart_makes_nobody_vote_again() {
+    let mut world = World::new(0, 6);
+    let (victim, folder) = (OperatorId(1), tempfile::tempdir().unwrap());
+    let key = world.keys.identities[&victim].clone();
+    let open = || Arc::new(Store::open(folder.path(), &key).unwrap());
+    world.start(victim, open());
+    let (first, later) = (world.keys.instance(100), world.keys.instance(106));
+    same(join_all(world.ids().into_iter().map(|id| world.agree(id, first))).await);
+    world.clock.sleep(Duration::from_millis(6 * SLOT_MS)).await;
+    let timing = Timing { start: world.clock.now(), give_up: world.clock.now().plus_ms(2 * SLOT_MS), ..world.timing() };
+    let part = |id: OperatorId| {
+        let (hub, value) = (world.operator(id).hub.clone(), ready(b"a value".to_vec()));
+        async move { hub.agree(later, timing, value, likes_all()).await }
+    };
+    same(join_all(world.ids().into_iter().map(part)).await);
+    // The votes of slot 100 are removed when the later instance has nobody to answer any more.
+    world.clock.sleep(Duration::from_millis(6 * SLOT_MS)).await;
+    assert_eq!(world.operator(victim).hub.running(), 0);
+    // Killed: nothing is written on the way out.
+    world.net.unplug(victim);
+    world.operators.retain(|operator| operator.id != victim);
+
+    let store = open();
+    assert!(Votes::load(store.as_ref(), &first).unwrap().is_empty());
+    assert!(!Votes::load(store.as_ref(), &later).unwrap().is_empty());
+    let before = world.net.sent(victim).len();
+    world.start_with_clock(victim, store, Clock::at(START));
+    let again = world.agree_on(victim, first, ready(b"something else".to_vec()), likes_all()).await;
+    assert_eq!(again, Err(AgreeError::Forgotten { instance: first, floor: Slot(101) }));
+    assert_eq!(world.net.sent(victim).len(), before, "it said something");
+    world.assert_no_double_votes(&first);
+    // Slots that it has not forgotten are open to it.
+    world.agree(victim, world.keys.instance(101)).await.unwrap_err();
+    assert!(world.net.sent(victim).len() > before, "it is as quiet in slot 101");
+}
+
+/// A clock that is ahead finds no quorum, and must not forbid the slots that the world is in.
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_was_ahead_costs_no_slots_once_it_is_right() {
+    let mut world = World::new(0, 7);
+    let (victim, votes) = (OperatorId(1), world.votes[0].clone());
+    let ahead = Clock::at(START.plus_ms(1_000 * SLOT_MS));
+    world.start_with_clock(victim, Arc::new(votes.clone()), ahead);
+    let (hub, start) = (world.operator(victim).hub.clone(), ahead.now());
+    let timing = Timing { start, give_up: start.plus_ms(2 * SLOT_MS), ..world.timing() };
+    let alone = hub.agree(world.keys.instance(1_100), timing, ready(b"a value".to_vec()), likes_all()).await;
+    assert!(matches!(alone, Err(AgreeError::NoQuorum { .. })), "{alone:?}");
+    world.start(victim, Arc::new(votes));
+    let (instance, start) = (world.keys.instance(102), world.clock.now());
+    let timing = Timing { start, give_up: start.plus_ms(2 * SLOT_MS), ..world.timing() };
+    let part = |id: OperatorId| {
+        let (hub, value) = (world.operator(id).hub.clone(), ready(b"a value".to_vec()));
+        async move { hub.agree(instance, timing, value, likes_all()).await }
+    };
+    same(join_all(world.ids().into_iter().map(part)).await);
 }

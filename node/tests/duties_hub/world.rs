@@ -246,10 +246,15 @@ impl World {
 
     /// Starts an operator, in place of the one that ran before.
     pub fn start(&mut self, id: OperatorId, votes: Arc<dyn Votes>) {
+        self.start_with_clock(id, votes, self.clock);
+    }
+
+    /// The same for one whose clock differs from that of the others.
+    pub fn start_with_clock(&mut self, id: OperatorId, votes: Arc<dyn Votes>, clock: Clock) {
         let mesh = Arc::new(SimMesh { me: id, net: Arc::clone(&self.net) });
         let seen = Arc::new(Seen::default());
         let identity = self.keys.identities[&id].clone();
-        let hub = Hub::new(id, identity, mesh, votes, self.clock, Arc::clone(&seen) as Arc<dyn Observer>);
+        let hub = Hub::new(id, identity, mesh, votes, clock, Arc::clone(&seen) as Arc<dyn Observer>);
         hub.set_slots(slots(START));
         hub.add_committee(self.keys.id, Arc::clone(&self.keys.committee));
         self.net.state.lock().unwrap().hubs.insert(id, hub.clone());

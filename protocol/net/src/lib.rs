@@ -10,6 +10,7 @@
 //! | [`signing`] | `/cluster-node/signing/1`, operator to operator |
 //! | [`performance`] | `/cluster-node/performance/1`, gateway to operator |
 //! | [`info`] | `/cluster-node/info/1`, anybody to anybody, and the negotiation of versions |
+//! | [`presence`] | `/cluster-node/presence/1`, anybody to operator and gateway: does another node run with my key? |
 //! | [`receipt`] | what is answered to consensus and signing |
 //! | [`discovery`] | signed operator records, gossip and Kademlia |
 //! | [`gate`] | who may connect at all |
@@ -26,6 +27,7 @@ pub mod gate;
 pub mod identity;
 pub mod info;
 pub mod performance;
+pub mod presence;
 pub mod publish;
 pub mod receipt;
 pub mod signing;
@@ -114,6 +116,37 @@ pub mod limits {
     /// Bytes of an info response: [`ADDRESSES_PER_PEER`] addresses of [`ADDRESS_BYTES`], [`CAPABILITIES`] names and
     /// the ranges fit in it.
     pub const INFO_RESPONSE_BYTES: usize = 16 * 1024;
+
+    /// Bytes of a presence request: a session, and [`PRESENCE_SIGHTINGS`] of about 100 bytes each.
+    pub const PRESENCE_REQUEST_BYTES: usize = 1024;
+
+    /// Bytes of a presence response: [`PRESENCE_SESSIONS`] sessions and as many sightings.
+    pub const PRESENCE_RESPONSE_BYTES: usize = 1024;
+
+    /// Streams of the presence protocol on one connection: one question each way, and one that is being replaced.
+    pub const PRESENCE_STREAMS: usize = 4;
+
+    /// Presence requests in flight to one peer.
+    pub const PRESENCE_IN_FLIGHT: usize = 1;
+
+    /// Other sessions of one identity that are remembered and named: a node, its process before a restart, a tool that
+    /// asks, and a twin.
+    pub const PRESENCE_SESSIONS: usize = 4;
+
+    /// Sightings in a presence request: one of each session that was named.
+    pub const PRESENCE_SIGHTINGS: usize = PRESENCE_SESSIONS;
+
+    /// How long a session is named after it was last heard: some intervals, so that one that is slow is not forgotten.
+    pub const PRESENCE_MEMORY: Duration = Duration::from_secs(60);
+
+    /// Time between two presence questions to a peer: a twin is found within two of them.
+    pub const PRESENCE_INTERVAL: Duration = Duration::from_secs(5);
+
+    /// Time for a presence request and its answer.
+    pub const PRESENCE_TIMEOUT: Duration = Duration::from_secs(3);
+
+    /// Peers that are asked for the own identity's presence: more than any committee has.
+    pub const PRESENCE_PEERS: usize = 16;
 
     /// Bytes of a reason for people in a refusal: one or two sentences.
     pub const REASON_BYTES: usize = 256;
@@ -222,6 +255,14 @@ pub mod limits {
 
     /// Time for an info request and its answer.
     pub const INFO_TIMEOUT: Duration = Duration::from_secs(10);
+
+    /// Time without a packet after which a QUIC connection counts as dead. A process that is killed says nothing, and until
+    /// then a part of what is meant for its successor goes to the old connection.
+    pub const QUIC_IDLE: Duration = Duration::from_secs(5);
+
+    /// Time without traffic after which a packet keeps a QUIC connection alive: several of them within [`QUIC_IDLE`], so
+    /// that a few that are lost close nothing.
+    pub const QUIC_KEEP_ALIVE: Duration = Duration::from_secs(1);
 
     /// Time between pings on an idle connection.
     pub const PING_INTERVAL: Duration = Duration::from_secs(10);

@@ -19,6 +19,7 @@ use cluster_crypto::identity::SecretKey;
 use cluster_net::codec::{self, read_frame, write_frame, Encoded, FrameError, Wire};
 use cluster_net::discovery::{self, Announcement, OperatorClaims, OperatorRecord, SyncState};
 use cluster_net::info::{Info, Role, VersionRange};
+use cluster_net::presence::{self, Session, Sighting};
 use cluster_net::{consensus, dkg, info, limits, performance, publish, signing};
 use futures::executor::block_on;
 use futures::io::Cursor;
@@ -266,6 +267,35 @@ fn pages_of_performance_are_bounded_and_the_largest_fits_its_frame() {
     }
 }
 
+fn sighting() -> Sighting {
+    Sighting::sign(560_048, &secret(), Session([1; 16]), Session([2; 16]))
+}
+
+fn here(sightings: usize) -> presence::Request {
+    presence::Request::Here { session: Session([1; 16]), sightings: vec![sighting(); sightings] }
+}
+
+fn others(sessions: usize, sightings: usize) -> presence::Response {
+    presence::Response::Others { sessions: vec![Session([3; 16]); sessions], sightings: vec![sighting(); sightings] }
+}
+
+#[test]
+fn what_is_said_of_sessions_is_bounded_and_the_largest_fits_its_frame() {
+    let ask = |request: &presence::Request| {
+        codec::decode::<presence::Request>(&encoding::encode(request), limits::PRESENCE_REQUEST_BYTES)
+    };
+    let answer = |response: &presence::Response| {
+        codec::decode::<presence::Response>(&encoding::encode(response), limits::PRESENCE_RESPONSE_BYTES)
+    };
+    let most = limits::PRESENCE_SESSIONS;
+    assert_eq!(ask(&here(limits::PRESENCE_SIGHTINGS)).unwrap(), here(limits::PRESENCE_SIGHTINGS));
+    assert_eq!(answer(&others(most, most)).unwrap(), others(most, most));
+    assert!(matches!(ask(&here(limits::PRESENCE_SIGHTINGS + 1)), Err(FrameError::Excess(_))));
+    for above in [others(most + 1, 0), others(0, most + 1)] {
+        assert!(matches!(answer(&above), Err(FrameError::Excess(_))), "{above:?}");
+    }
+}
+
 /// One encoding of every message of every decoder.
 fn samples() -> Vec<Vec<u8>> {
     let ceremony_id = CeremonyId([9; 32]);
@@ -292,6 +322,8 @@ fn samples() -> Vec<Vec<u8>> {
         encoding::encode(&signing::Response::refused("no")),
         encoding::encode(&performance::Request::Since { epoch: 3 }),
         encoding::encode(&page(2, 2, 2, 2, 4)),
+        encoding::encode(&here(2)),
+        encoding::encode(&others(3, 2)),
     ]
 }
 
@@ -314,6 +346,8 @@ fn feed(payload: &[u8]) {
     one::<signing::Response>(payload, limits::DUTY_RESPONSE_BYTES);
     one::<performance::Request>(payload, limits::PERFORMANCE_REQUEST_BYTES);
     one::<performance::Response>(payload, limits::PERFORMANCE_RESPONSE_BYTES);
+    one::<presence::Request>(payload, limits::PRESENCE_REQUEST_BYTES);
+    one::<presence::Response>(payload, limits::PRESENCE_RESPONSE_BYTES);
     for topic in [discovery::requests_topic(), discovery::records_topic()] {
         if let Ok(announcement) = Announcement::decode(&topic.hash(), payload) {
             assert_eq!(announcement.encode().1, payload);
@@ -332,7 +366,7 @@ proptest! {
 
     #[test]
     fn damaged_messages_are_refused_without_a_panic(
-        sample in 0usize..16, at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<prop::sample::Index>(),
+        sample in 0usize..20, at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<prop::sample::Index>(),
         extra in proptest::collection::vec(any::<u8>(), 0..4),
     ) {
         let mut payload = samples()[sample].clone();

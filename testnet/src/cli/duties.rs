@@ -14,7 +14,8 @@ use cluster_testnet::duties::byzantine::Behaviour;
 use cluster_testnet::duties::operator_process;
 use cluster_testnet::duties::options::{ForkPlan, Options, Plan};
 use cluster_testnet::duties::report::{ExitFigures as Exit, Percentiles, Report};
-use cluster_testnet::duties::run::{self, REPORT_FILE};
+use cluster_testnet::duties::run::{self, Serving, REPORT_FILE};
+use cluster_testnet::priority;
 use cluster_testnet::world::World;
 use rand_core::{OsRng, RngCore};
 
@@ -104,6 +105,9 @@ pub(super) struct DutiesArgs {
     /// `cluster-node` beside this program. It has left five epochs later.
     #[arg(long, value_name = "VALIDATOR@EPOCH", value_parser = parse_exit)]
     exit: Option<(u64, u64)>,
+    /// Keep the network up after the last epoch, say how to look at it, and write the report at Ctrl-C.
+    #[arg(long)]
+    serve: bool,
     /// Seed of keys and faults; random when not given.
     #[arg(long)]
     seed: Option<u64>,
@@ -125,7 +129,7 @@ enum BeaconArg {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum TransportArg {
+pub(super) enum TransportArg {
     Quic,
     Tcp,
 }
@@ -169,14 +173,24 @@ pub(super) fn run(args: &DutiesArgs) -> anyhow::Result<ExitCode> {
         }
     };
     introduce(args, &plan);
+    // Before there are threads: they and all processes of the run have it from here.
+    priority::raise();
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime cannot start")?;
     let report = runtime.block_on(async {
-        tokio::select! {
-            report = run::run(&plan) => Ok(report?),
-            signal = tokio::signal::ctrl_c() => {
-                signal.context("signals cannot be received")?;
-                bail!("interrupted")
+        let serving = Serving::default();
+        let run = run::run(&plan, &serving);
+        tokio::pin!(run);
+        loop {
+            tokio::select! {
+                report = &mut run => return Ok(report?),
+                signal = tokio::signal::ctrl_c() => {
+                    signal.context("signals cannot be received")?;
+                    if !serving.began.is_cancelled() {
+                        bail!("interrupted");
+                    }
+                    serving.end.cancel();
+                }
             }
         }
     });
@@ -224,6 +238,7 @@ fn options(args: &DutiesArgs, program: PathBuf) -> Options {
             .as_ref()
             .map(|given| given.clone().unwrap_or_else(|| program.with_file_name("cluster-testnet-next"))),
         exit: args.exit,
+        serve: args.serve,
         ..Options::new(args.out.clone(), program, seed)
     }
 }
@@ -331,14 +346,19 @@ fn print_figures(report: &Report) {
         };
         println!("{kind:<24} {:>22}  {:>22}", show(report.decision_ms.get(kind)), show(report.submission_ms.get(kind)));
     }
+    let Percentiles { p50, p99, .. } = report.beacon_answer_ms;
+    println!("the beacon node answered late in a slot within {p50} ms (p50) and {p99} ms (p99)");
     for operator in &report.operators {
         let missed: Vec<String> = operator.missed.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
         println!(
-            "operator {}: {:.1} s of processor time, {} MB, {} KB sent; missed: {}",
+            "operator {}: {:.1} s of processor time{}, {} MB, {} KB sent; timers late by {} ms (p50), {} ms (p99); missed: {}",
             operator.id,
             operator.cpu_ms as f64 / 1_000.0,
+            operator.idle_cpu_percent.map_or(String::new(), |percent| format!(" ({percent:.1} % of a core when idle)")),
             operator.rss_bytes / 1_000_000,
             operator.bytes_sent / 1_000,
+            operator.timer_lag_ms.p50,
+            operator.timer_lag_ms.p99,
             if missed.is_empty() { "nothing".to_owned() } else { missed.join(", ") }
         );
     }

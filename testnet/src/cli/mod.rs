@@ -6,6 +6,7 @@
 
 mod demo;
 mod duties;
+mod measure;
 mod simulate;
 
 use std::process::ExitCode;
@@ -35,6 +36,8 @@ enum Command {
     /// One operator of `duties`.
     #[command(hide = true)]
     OperatorProcess(duties::OperatorProcessArgs),
+    /// Measure how long the attestations of a slot take a committee, over loopback sockets and without a chain.
+    Measure(measure::MeasureArgs),
     /// Run ceremonies in virtual time with faults drawn from seeds, and check what must always hold.
     Simulate(simulate::SimulateArgs),
 }
@@ -49,6 +52,7 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Duties(args) => duties::run(&args),
         Command::OperatorProcess(args) => duties::run_operator(&args),
+        Command::Measure(args) => measure::run(&args),
         Command::Simulate(args) => simulate::run(&args),
     };
     done.unwrap_or_else(|error| {

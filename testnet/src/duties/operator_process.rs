@@ -1,6 +1,7 @@
 //! An operator of a run, as its own process.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -21,6 +22,7 @@ use crate::report::{cpu_ms, max_rss_bytes};
 use crate::world::World;
 
 const STATS_EVERY: Duration = Duration::from_secs(1);
+const WATCH_EVERY: Duration = Duration::from_millis(20);
 
 /// Why the process ends early.
 #[derive(Debug, thiserror::Error)]
@@ -62,16 +64,19 @@ pub async fn run(world_file: &Path, id: OperatorId) -> Result<(), OperatorProces
     let loaded = Loaded { identity, network: setup.network, registry, reloadable: None };
     let hooks = hooks(&setup, &world, id, &loaded, &files).map_err(failed)?;
     let operator = operator::start_with(config(&setup, &world, id, &files), loaded, hooks).await?;
+    let lag = Arc::new(AtomicU64::new(0));
+    let watch = tokio::spawn(watch_timers(Arc::clone(&lag)));
     let ended = ended();
     tokio::pin!(ended);
     let mut tick = tokio::time::interval(STATS_EVERY);
     loop {
         tokio::select! {
             () = &mut ended => break,
-            _ = tick.tick() => stats.append(&stats_line(&operator, &world, id)).map_err(failed)?,
+            _ = tick.tick() => stats.append(&stats_line(&operator, &world, id, &lag)).map_err(failed)?,
         }
     }
-    stats.append(&stats_line(&operator, &world, id)).map_err(failed)?;
+    watch.abort();
+    stats.append(&stats_line(&operator, &world, id, &lag)).map_err(failed)?;
     operator.shutdown().await;
     Ok(())
 }
@@ -103,8 +108,8 @@ fn config(setup: &Setup, world: &World, id: OperatorId, files: &Files) -> Operat
     };
     config.mesh.listen = vec![listen.to_owned()];
     config.mesh.bootstrap.clone_from(&setup.bootstrap);
-    config.http.listen = "127.0.0.1:0".to_owned();
     let position = world.operators.keys().position(|other| *other == id).unwrap_or(0);
+    config.http.listen = setup.http.get(position).cloned().unwrap_or_else(|| "127.0.0.1:0".to_owned());
     config.beacon.urls = setup.urls_of(position);
     config.duties.builder = setup.builder;
     // Nobody else has these keys, and a run has no epochs to wait in.
@@ -127,7 +132,17 @@ fn faults(setup: &Setup, world: &World) -> LinkFaults {
     faults
 }
 
-fn stats_line(operator: &RunningOperator, world: &World, id: OperatorId) -> StatsLine {
+/// Keeps the most by which a timer of this process was late: on a busy machine everything that it does is as late.
+async fn watch_timers(lag: Arc<AtomicU64>) {
+    loop {
+        let due = tokio::time::Instant::now() + WATCH_EVERY;
+        tokio::time::sleep_until(due).await;
+        let late = u64::try_from(due.elapsed().as_millis()).unwrap_or(u64::MAX);
+        lag.fetch_max(late, Ordering::Relaxed);
+    }
+}
+
+fn stats_line(operator: &RunningOperator, world: &World, id: OperatorId, lag: &AtomicU64) -> StatsLine {
     let client = operator.client();
     let is_connected = |other: &&OperatorId| client.peer_of(**other).is_some_and(|peer| client.connected(&peer));
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -151,6 +166,7 @@ fn stats_line(operator: &RunningOperator, world: &World, id: OperatorId) -> Stat
             .map(|(protocol, count)| (protocol.to_owned(), count.bytes_sent))
             .collect(),
         faults: stats::faults(&operator.metrics().text()),
+        timer_lag_ms: lag.swap(0, Ordering::Relaxed),
         operators_connected: world.operators.keys().filter(|other| **other != id).filter(is_connected).count(),
     }
 }

@@ -69,6 +69,8 @@ pub struct Options {
     pub exit: Option<(u64, u64)>,
     /// `cluster-node`, with which the owner orders.
     pub node_program: PathBuf,
+    /// Whether the network stays up after the last epoch.
+    pub serve: bool,
     /// Seed of keys and faults.
     pub seed: u64,
 }
@@ -208,6 +210,7 @@ impl Options {
             exit: None,
             node_program: program.with_file_name("cluster-node"),
             program,
+            serve: false,
             seed,
         }
     }

@@ -99,6 +99,8 @@ impl Processes {
             .stdout(log.try_clone().map_err(failed)?)
             .stderr(log)
             .kill_on_drop(true)
+            // Ctrl-C in a terminal is for the run, which ends its processes in order.
+            .process_group(0)
             .spawn()
             .map_err(failed)?;
         self.running.insert(operator, child);

@@ -38,6 +38,9 @@ pub struct Report {
     pub decision_ms: BTreeMap<String, Percentiles>,
     /// From the start of the slot until a beacon node had taken the result, by duty, in milliseconds, over all operators.
     pub submission_ms: BTreeMap<String, Percentiles>,
+    /// Time that the beacon node took to answer a question late in a slot, in milliseconds.
+    #[serde(default)]
+    pub beacon_answer_ms: Percentiles,
     /// Each operator.
     pub operators: Vec<OperatorFigures>,
     /// Slashable pairs of messages that any operator's share or any validator signed. Must be zero.
@@ -167,7 +170,7 @@ impl Percentiles {
 }
 
 /// What one operator used and missed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OperatorFigures {
     /// Number in the registry.
     pub id: OperatorId,
@@ -189,6 +192,12 @@ pub struct OperatorFigures {
     pub starts: u64,
     /// Each of them, in order.
     pub lives: Vec<LifeFigures>,
+    /// Milliseconds by which its timers were late at most, second by second: what a busy machine does to it.
+    #[serde(default)]
+    pub timer_lag_ms: Percentiles,
+    /// Share of a core that it needed while it was connected and had no duties yet, in percent.
+    #[serde(default)]
+    pub idle_cpu_percent: Option<f64>,
 }
 
 /// What one process of an operator was.
@@ -217,6 +226,8 @@ impl OperatorFigures {
             blamed: BTreeMap::new(),
             starts: 0,
             lives: Vec::new(),
+            timer_lag_ms: Percentiles::default(),
+            idle_cpu_percent: None,
         }
     }
 }

@@ -24,12 +24,17 @@ pub struct OperatorResults {
 }
 
 /// Reads the files of all operators, and has the checker read what they signed.
-pub fn collect(dir: &Path, operators: &[OperatorId], checker: &mut Checker) -> std::io::Result<OperatorResults> {
+pub fn collect(
+    dir: &Path,
+    operators: &[OperatorId],
+    genesis_ms: u64,
+    checker: &mut Checker,
+) -> std::io::Result<OperatorResults> {
     let mut results = OperatorResults::default();
     for operator in operators {
         let files = Files::of(dir, *operator);
         let mut figures = OperatorFigures::new(*operator);
-        stats::sum(&files.stats, &mut figures)?;
+        stats::sum(&files.stats, genesis_ms, &mut figures)?;
         read_lines(&files.records, &mut |record: Option<DutyRecord>| match record {
             Some(record) => results.add(&record, &mut figures),
             None => checker.unreadable(),

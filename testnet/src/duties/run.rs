@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use cluster_bootstrap::BootstrapConfig;
-use cluster_core::committee::OperatorId;
 use cluster_node::network::Transport;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::beacons::Beacons;
 use super::builder;
@@ -73,14 +73,16 @@ pub enum RunError {
 }
 
 /// Runs the plan to its end; the report is also written to the run's folder.
-pub async fn run(plan: &Plan) -> Result<Report, RunError> {
+///
+/// With [`super::options::Options::serve`] the network stays up after the last epoch until `serving` is ended.
+pub async fn run(plan: &Plan, serving: &Serving) -> Result<Report, RunError> {
     let options = &plan.options;
     let slots_per_epoch = options.preset.slots_per_epoch();
     let slots = (options.epochs + 1) * slots_per_epoch;
     let progress = Progress::new(slots, slots_per_epoch, u64::from(options.validators));
     let done = Run::start(plan, &progress).await;
     let report = match done {
-        Ok(run) => run.finish().await,
+        Ok(run) => run.finish(serving).await,
         Err(error) => Err(error),
     };
     progress.end();
@@ -89,6 +91,23 @@ pub async fn run(plan: &Plan) -> Result<Report, RunError> {
     let text = serde_json::to_string_pretty(&report).unwrap_or_default();
     std::fs::write(&path, format!("{text}\n")).map_err(|error| RunError::File { path, reason: error.to_string() })?;
     Ok(report)
+}
+
+/// Between whoever runs a network and whoever looks at it.
+#[derive(Clone, Debug, Default)]
+pub struct Serving {
+    /// The network stays up from now on.
+    pub began: CancellationToken,
+    /// Enough of it.
+    pub end: CancellationToken,
+}
+
+/// Addresses on loopback that are free now.
+fn loopback_addresses(count: usize) -> Result<Vec<String>, RunError> {
+    let failed = |error: std::io::Error| RunError::File { path: "127.0.0.1".into(), reason: error.to_string() };
+    let held: Result<Vec<_>, _> = (0..count).map(|_| std::net::TcpListener::bind("127.0.0.1:0")).collect();
+    let addresses = held.map_err(failed)?.iter().map(std::net::TcpListener::local_addr).collect::<Result<Vec<_>, _>>();
+    Ok(addresses.map_err(failed)?.iter().map(ToString::to_string).collect())
 }
 
 /// A network under way.
@@ -104,6 +123,10 @@ struct Run<'a> {
     events: Vec<EventFigures>,
     epochs: Vec<EpochFigures>,
     exit: Option<ExitFigures>,
+    /// How long the beacon node took to answer, slot by slot.
+    answers_ms: Vec<u64>,
+    /// Where operators are to be looked at.
+    http: Vec<String>,
 }
 
 impl<'a> Run<'a> {
@@ -122,7 +145,8 @@ impl<'a> Run<'a> {
         let listen = listen_address(options.transport).parse().into_iter().collect();
         let bootstrap =
             cluster_bootstrap::start(BootstrapConfig::new(world.bootstrap.clone(), registry, listen)).await?;
-        let setup = setup(plan, &dir, &bootstrap, &beacons).write()?;
+        let http = if options.serve { loopback_addresses(options.operators)? } else { Vec::new() };
+        let setup = setup(plan, &dir, &bootstrap, &beacons, http.clone()).write()?;
         let mut processes = Processes::new(&options.program, &setup, &dir);
         progress.line(&format!("starting {} operators; each is a process of its own", options.operators));
         for operator in world.ids() {
@@ -140,6 +164,8 @@ impl<'a> Run<'a> {
             events: Vec::new(),
             epochs: Vec::new(),
             exit: None,
+            answers_ms: Vec::new(),
+            http,
         };
         run.connect().await?;
         Ok(run)
@@ -163,7 +189,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    async fn finish(mut self) -> Result<Report, RunError> {
+    async fn finish(mut self, serving: &Serving) -> Result<Report, RunError> {
         let genesis = self.beacons.genesis_ms();
         for (at, act) in timeline(self.plan, &self.world.ids()) {
             let wait = (genesis + at).saturating_sub(unix_ms());
@@ -177,8 +203,31 @@ impl<'a> Run<'a> {
             let two_slots = Duration::from_secs(2 * self.plan.options.slot_seconds);
             exit::look(&self.observer, exit, two_slots).await?;
         }
+        if self.plan.options.serve {
+            self.serve(serving).await?;
+        }
         self.processes.stop_all().await?;
         self.report(finalized_epoch, version).await
+    }
+
+    /// Leaves everything as it is until somebody has seen enough.
+    async fn serve(&mut self, serving: &Serving) -> Result<(), RunError> {
+        serving.began.cancel();
+        self.progress.line("the chain goes on until Ctrl-C; the report is written then. To look at it:");
+        for url in self.beacons.of_operators() {
+            self.progress.line(&format!("  beacon node   curl -s {url}/eth/v1/beacon/headers/head"));
+        }
+        for (operator, address) in self.world.ids().into_iter().zip(&self.http) {
+            self.progress.line(&format!("  operator {operator}  curl -s http://{address}/duties   curl -s http://{address}/metrics"));
+        }
+        let log = self.plan.options.out.join("operator-*.log");
+        self.progress.line(&format!("  logs          tail -f {}", log.display()));
+        loop {
+            tokio::select! {
+                () = serving.end.cancelled() => return Ok(()),
+                () = tokio::time::sleep(ASK_AGAIN) => self.processes.check()?,
+            }
+        }
     }
 
     async fn act(&mut self, act: Act) -> Result<(), RunError> {
@@ -187,7 +236,9 @@ impl<'a> Run<'a> {
             Act::Look(slot) => {
                 self.processes.check()?;
                 let epoch = slot / self.plan.options.preset.slots_per_epoch();
+                let asked = Instant::now();
                 let finalized = self.observer.finalized().await.ok();
+                self.answers_ms.push(u64::try_from(asked.elapsed().as_millis()).unwrap_or(u64::MAX));
                 self.progress.slot(slot, self.observer.standing(epoch), finalized);
             }
             Act::Epoch(epoch) => {
@@ -282,14 +333,14 @@ impl<'a> Run<'a> {
 
     async fn report(self, finalized_epoch: u64, version: String) -> Result<Report, RunError> {
         let options = &self.plan.options;
-        let ids: Vec<OperatorId> = self.world.ids();
+        let (ids, genesis) = (self.world.ids(), self.beacons.genesis_ms());
         let builder = self.beacons.relay_report().await?.map(|seen| {
             let watched: Vec<Watched> = self.keys.iter().map(|key| key.watched.clone()).collect();
             let (fails, slots) = (options.builder_fails_from(), options.preset.slots_per_epoch());
             builder::figures(seen, &watched, &self.epochs, fails, slots)
         });
         let mut findings = self.observer.finish();
-        let operators = results::collect(&options.out, &ids, &mut findings.checker)
+        let operators = results::collect(&options.out, &ids, genesis, &mut findings.checker)
             .map_err(|error| RunError::File { path: options.out.clone(), reason: error.to_string() })?;
         self.bootstrap.shutdown().await;
         let percentiles = |values: BTreeMap<String, Vec<u64>>| {
@@ -313,6 +364,7 @@ impl<'a> Run<'a> {
             finalized_epoch,
             decision_ms: percentiles(operators.decision_ms),
             submission_ms: percentiles(operators.submission_ms),
+            beacon_answer_ms: Percentiles::of(self.answers_ms),
             operators: operators.operators,
             slashable: findings.checker.slashable(),
             wrong_fee_recipient: findings.wrong_fee_recipient,
@@ -325,7 +377,7 @@ impl<'a> Run<'a> {
     }
 }
 
-fn setup(plan: &Plan, dir: &Path, bootstrap: &cluster_bootstrap::Running, beacons: &Beacons) -> Setup {
+fn setup(plan: &Plan, dir: &Path, bootstrap: &cluster_bootstrap::Running, beacons: &Beacons, http: Vec<String>) -> Setup {
     let options = &plan.options;
     Setup {
         dir: dir.to_owned(),
@@ -337,6 +389,7 @@ fn setup(plan: &Plan, dir: &Path, bootstrap: &cluster_bootstrap::Running, beacon
         bootstrap: bootstrap.dial_addresses().iter().map(ToString::to_string).collect(),
         beacon_urls: beacons.of_operators(),
         builder: options.builder,
+        http,
         latency_ms: u64::try_from(options.link.latency.as_millis()).unwrap_or(u64::MAX),
         loss: options.link.loss,
         one_way: plan.one_way.clone(),

@@ -36,6 +36,8 @@ pub struct Setup {
     pub beacon_urls: Vec<String>,
     /// Whether a builder may build blocks.
     pub builder: bool,
+    /// Where operators offer metrics and records over HTTP, in their order; nowhere when it is empty.
+    pub http: Vec<String>,
     /// Delay of every message between operators.
     pub latency_ms: u64,
     /// Share of messages that are lost.

@@ -5,8 +5,11 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::report::{LifeFigures, OperatorFigures};
+use super::report::{LifeFigures, OperatorFigures, Percentiles};
 use super::signed::read_lines;
+
+/// After the last connection an operator exchanges records and addresses; and least time for a figure.
+const SETTLED_MS: u64 = 3_000;
 
 /// One line: everything is counted from the start of the process.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +36,9 @@ pub struct StatsLine {
     pub rss_bytes: u64,
     /// Bytes sent, by protocol.
     pub bytes_sent: BTreeMap<String, u64>,
+    /// Most milliseconds by which a timer was late since the line before.
+    #[serde(default)]
+    pub timer_lag_ms: u64,
     /// Operators that it is connected to.
     pub operators_connected: usize,
     /// What it counted against others.
@@ -72,16 +78,26 @@ pub fn last(path: &Path) -> Option<StatsLine> {
     last
 }
 
-/// Sums the lives of an operator into its figures.
-pub fn sum(path: &Path, figures: &mut OperatorFigures) -> std::io::Result<()> {
+/// Sums the lives of an operator into its figures. Before `genesis_ms`, in Unix milliseconds, an operator that is connected
+/// to everybody has nothing to do.
+pub fn sum(path: &Path, genesis_ms: u64, figures: &mut OperatorFigures) -> std::io::Result<()> {
     let mut lives: Vec<StatsLine> = Vec::new();
+    let (mut lags, mut idle) = (Vec::new(), Vec::new());
     read_lines(path, &mut |line: Option<StatsLine>| {
-        let Some(line) = line else { return };
-        match lives.iter_mut().find(|life| life.pid == line.pid) {
-            Some(life) => *life = line,
-            None => lives.push(line),
+        if let Some(line) = line {
+            if line.at_ms < genesis_ms {
+                idle.push((line.at_ms, line.cpu_ms, line.operators_connected));
+            } else {
+                lags.push(line.timer_lag_ms);
+            }
+            match lives.iter_mut().find(|life| life.pid == line.pid) {
+                Some(life) => *life = line,
+                None => lives.push(line),
+            }
         }
     })?;
+    figures.timer_lag_ms = Percentiles::of(lags);
+    figures.idle_cpu_percent = idle_cpu_percent(&idle);
     for life in lives {
         figures.starts += 1;
         figures.lives.push(LifeFigures {
@@ -100,6 +116,15 @@ pub fn sum(path: &Path, figures: &mut OperatorFigures) -> std::io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Share of a core, in percent, from some seconds after the last connection to the last line; nothing for less than that.
+fn idle_cpu_percent(lines: &[(u64, u64, usize)]) -> Option<f64> {
+    let (last_at, last_cpu, connected) = *lines.last()?;
+    let complete_at = lines.iter().find(|(_, _, count)| *count == connected).map(|(at, _, _)| *at)?;
+    let (from_at, from_cpu, _) = *lines.iter().find(|(at, _, _)| *at >= complete_at + SETTLED_MS)?;
+    let span = last_at.saturating_sub(from_at);
+    (span >= SETTLED_MS).then(|| last_cpu.saturating_sub(from_cpu) as f64 * 100.0 / span as f64)
 }
 
 #[cfg(test)]
@@ -130,9 +155,17 @@ mod tests {
             log.append(&StatsLine { pid, cpu_ms, rss_bytes, bytes_sent, ..StatsLine::default() }).unwrap();
         }
         let mut figures = OperatorFigures::new(OperatorId(101));
-        sum(&path, &mut figures).unwrap();
+        sum(&path, 0, &mut figures).unwrap();
         assert_eq!((figures.starts, figures.cpu_ms, figures.rss_bytes, figures.bytes_sent), (2, 34, 600, 9));
         assert_eq!(figures.bytes_by_protocol["consensus"], 7);
         assert_eq!(last(&path).unwrap().pid, 9);
+    }
+
+    #[test]
+    fn an_operator_is_idle_between_its_last_connection_and_genesis() {
+        let lines: Vec<_> = (0..12).map(|s| (s * 1_000, s * 10, usize::from(s > 1) * 3)).collect();
+        assert_eq!(idle_cpu_percent(&lines), Some(1.0));
+        assert_eq!(idle_cpu_percent(&lines[..7]), None, "too short");
+        assert_eq!(idle_cpu_percent(&[]), None);
     }
 }

@@ -1,6 +1,7 @@
 //! A script of `testnet/lodestar` as a child process.
 
 use std::fs::File;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -50,8 +51,11 @@ pub(super) fn start(script: &str, arguments: &[String], preset: Preset, log: &Pa
         .stdin(Stdio::piped())
         .stdout(output)
         .stderr(errors)
+        // Ctrl-C in a terminal is for the run, which ends its processes in order.
+        .process_group(0)
         .spawn()
         .map_err(failed("starting Node.js, with the log"))?;
+    crate::priority::raise_child(child.id());
     let _stdin = child.stdin.take();
     Ok(Running { child, _stdin })
 }

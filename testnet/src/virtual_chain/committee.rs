@@ -3,18 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cluster_core::beacon::ChainSpec;
-use cluster_core::ceremony::CeremonyId;
 use cluster_core::committee::OperatorId;
-use cluster_core::dkg::StoredShares;
 use cluster_core::machine::Time;
-use cluster_crypto::bls::PublicKey;
 use cluster_crypto::ethereum::Address;
-use cluster_crypto::polynomial::Polynomials;
-use cluster_crypto::{identity, ShareIndex, Threshold};
+use cluster_crypto::{identity, Threshold};
 use cluster_node::duties::engine::{Engine, Parts, Settings};
 use cluster_node::duties::exit::Orders;
 use cluster_node::duties::hub::{Delivery, Hub};
@@ -24,13 +21,14 @@ use cluster_node::duties::record::{DutyRecord, Recorder};
 use cluster_node::duties::Clock;
 use cluster_node::metrics::Metrics;
 use cluster_node::signer::{LocalSigner, Signer};
-use cluster_node::store::{Source, Store, StoreError, ValidatorEntry, DEFAULT_GAS_LIMIT};
+use cluster_node::store::{Store, StoreError};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::{VirtualChain, VirtualNode};
+use crate::dealt::Dealt;
 
 /// Pause before a lost message is sent again.
 const AGAIN: Duration = Duration::from_millis(250);
@@ -116,6 +114,7 @@ struct Operator {
     dir: PathBuf,
     node: Arc<VirtualNode>,
     records: Arc<Records>,
+    has_twin: Arc<AtomicBool>,
     running: Option<Running>,
 }
 
@@ -144,33 +143,22 @@ impl VirtualCommittee {
     ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
         let threshold = Threshold::for_operators(operators)?;
-        let polynomials = Polynomials::sample(validators, threshold, &mut rng);
-        let commitments = polynomials.commit();
-        let groups = commitments.group_keys();
-        let clock = Clock::at(Time((spec.genesis_time_s - 2) * 1_000));
-        let chain = VirtualChain::new(spec, clock, &groups, FEE_RECIPIENT, seed);
         let identities: BTreeMap<OperatorId, identity::SecretKey> =
             (101..).take(operators).map(|id| (OperatorId(id), identity::SecretKey::generate(&mut rng))).collect();
-        let committee: Vec<_> = identities.iter().map(|(id, key)| (*id, key.public_key())).collect();
-        let share_keys: Vec<Vec<PublicKey>> =
-            ShareIndex::all(threshold).map(|index| commitments.share_keys(index)).collect();
+        let Dealt { groups, stores, .. } = Dealt::new(&identities, threshold, validators, dir, &mut rng)?;
+        let clock = Clock::at(Time((spec.genesis_time_s - 2) * 1_000));
+        let chain = VirtualChain::new(spec, clock, &groups, FEE_RECIPIENT, seed);
         let mut members = BTreeMap::new();
-        for ((id, identity), (index, own)) in identities.iter().zip(ShareIndex::all(threshold).zip(&share_keys)) {
-            let data_dir = dir.join(format!("operator-{id}"));
-            let entries = entries(&groups, &share_keys, &committee, index);
-            let shares = StoredShares {
-                ceremony_id: CeremonyId([1; 32]),
-                operator_id: *id,
-                share_index: index,
-                validators: groups.clone(),
-                share_pubkeys: own.clone(),
-                shares: polynomials.shares_for(index),
-                qualified: Vec::new(),
-            };
-            Store::open(&data_dir, identity)?.import_shares(&shares, &entries)?;
+        for ((id, identity), data_dir) in identities.iter().zip(stores) {
             let node = chain.node(&format!("beacon node of operator {id}"));
-            let operator =
-                Operator { identity: identity.clone(), dir: data_dir, node, records: Arc::default(), running: None };
+            let operator = Operator {
+                identity: identity.clone(),
+                dir: data_dir,
+                node,
+                records: Arc::default(),
+                has_twin: Arc::default(),
+                running: None,
+            };
             members.insert(*id, operator);
         }
         let router = Arc::new(Router {
@@ -199,6 +187,13 @@ impl VirtualCommittee {
         self.operators.get(&id).map(|operator| Arc::clone(&operator.node))
     }
 
+    /// Has an operator know, from now on, whether another node runs with its key. There is no other.
+    pub fn set_twin(&self, id: OperatorId, has_twin: bool) {
+        if let Some(operator) = self.operators.get(&id) {
+            operator.has_twin.store(has_twin, Ordering::Relaxed);
+        }
+    }
+
     /// What an operator recorded, over all its lives.
     #[must_use]
     pub fn records(&self, id: OperatorId) -> Vec<DutyRecord> {
@@ -218,7 +213,7 @@ impl VirtualCommittee {
         let observer = Arc::new(metrics.clone());
         let hub = Hub::new(id, operator.identity.clone(), Arc::new(mesh), Arc::clone(&store) as _, clock, observer);
         let signer: Arc<dyn Signer> = Arc::new(LocalSigner::open(Arc::clone(&store), Arc::new(move || clock.now()))?);
-        let entries = Arc::clone(&store);
+        let (entries, has_twin) = (Arc::clone(&store), Arc::clone(&operator.has_twin));
         let parts = Parts {
             me: id,
             chain_id: CHAIN_ID,
@@ -230,6 +225,7 @@ impl VirtualCommittee {
             orders: Orders::none(),
             changes: store.validators_changed(),
             finalized: Arc::new(|_, _| {}),
+            has_twin: Arc::new(move || has_twin.load(Ordering::Relaxed)),
             keep: Arc::new(|_| {}),
             recorder: Arc::clone(&operator.records) as _,
             metrics: DutyMetrics::new(&metrics),
@@ -263,28 +259,6 @@ impl VirtualCommittee {
         let spec = self.chain.spec();
         self.clock.sleep_until(spec.slot_start(cluster_core::beacon::Slot(slot)).plus_ms(spec.slot_ms / 2)).await;
     }
-}
-
-fn entries(
-    groups: &[PublicKey],
-    share_keys: &[Vec<PublicKey>],
-    committee: &[(OperatorId, identity::PublicKey)],
-    share_index: ShareIndex,
-) -> Vec<ValidatorEntry> {
-    let entry = |(position, pubkey): (u32, &PublicKey)| ValidatorEntry {
-        pubkey: *pubkey,
-        source: Source::Ceremony(CeremonyId([1; 32])),
-        position,
-        owner: None,
-        committee: committee.to_vec(),
-        share_index,
-        share_pubkeys: share_keys.iter().filter_map(|keys| keys.get(position as usize)).copied().collect(),
-        withdrawal_address: None,
-        fee_recipient: FEE_RECIPIENT,
-        gas_limit: DEFAULT_GAS_LIMIT,
-        active: true,
-    };
-    (0..).zip(groups).map(entry).collect()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

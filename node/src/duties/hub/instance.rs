@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 use super::mailbox::Letter;
 use super::{AgreeError, Agreed, Judge, Opened, Timing};
 use crate::duties::mesh::DutyMessage;
+use crate::duties::votes::Votes;
 
 /// Messages that are decoded and hashed on a blocking thread: values of some size.
 const LARGE_BYTES: usize = 64 * 1024;
@@ -43,6 +44,7 @@ pub(super) struct Instance {
     /// The value and the judgements under way; dropping them ends them.
     jobs: JoinSet<Done>,
     objection: Option<String>,
+    is_decided: bool,
     /// Operators whose double votes were reported.
     reported: BTreeSet<OperatorId>,
 }
@@ -60,6 +62,7 @@ impl Instance {
             report: Some(report),
             jobs: JoinSet::new(),
             objection: None,
+            is_decided: false,
             reported: BTreeSet::new(),
         }
     }
@@ -80,15 +83,22 @@ impl Instance {
             };
         }
         // After the result, so that nobody waits for it.
-        let now = self.opened.slots.slot_at(self.opened.now());
-        self.opened.inner.prune_votes(now).await;
+        if self.is_decided {
+            self.opened.inner.prune_votes(self.instance.slot).await;
+        }
     }
 
-    /// The machine as it was left, when this operator has voted before.
+    /// The machine as it was left, when this operator has voted before. None where its votes are forgotten.
     async fn machine(&mut self) -> Result<Machine, End> {
         let instance = self.instance;
-        let loaded = self.opened.inner.with_votes(move |votes| votes.load(&instance)).await;
-        let records: Result<Vec<Record>, String> = loaded.and_then(|records| {
+        // Consensus 8.4. Whoever forgets raises the floor first: what was read before a look at the floor is complete.
+        let load = move |votes: &dyn Votes| Ok((votes.load(&instance)?, votes.floor()?));
+        let loaded = self.opened.inner.with_votes(load).await;
+        if let Some(floor) = loaded.as_ref().ok().map(|(_, floor)| *floor).filter(|floor| instance.slot < *floor) {
+            self.finish(Err(AgreeError::Forgotten { instance, floor }));
+            return Err(End);
+        }
+        let records: Result<Vec<Record>, String> = loaded.and_then(|(records, _)| {
             let decode = |bytes: &Vec<u8>| encoding::decode(bytes, RECORD_LIMIT).map_err(|error| error.to_string());
             records.iter().map(decode).collect()
         });
@@ -223,6 +233,7 @@ impl Instance {
         self.jobs.abort_all();
         let Decision { value, round, .. } = decision;
         let decided_at = self.opened.now();
+        self.is_decided = true;
         self.finish(Ok(Agreed { value, round, decided_at }));
     }
 

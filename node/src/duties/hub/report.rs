@@ -59,6 +59,14 @@ pub enum AgreeError {
         /// The instance.
         instance: InstanceId,
     },
+    /// The clock is behind what this operator has voted in and forgotten.
+    #[error("{instance} may not be voted in: votes of slots before {floor} were made and are forgotten; the clock of this machine was set back, or still is")]
+    Forgotten {
+        /// The instance.
+        instance: InstanceId,
+        /// The first slot that may be voted in.
+        floor: Slot,
+    },
     /// The slot has passed, or is far ahead.
     #[error("{instance} cannot be started in slot {now}")]
     WrongTime {
