@@ -45,7 +45,8 @@ impl Dealt {
         let of_validator = |at: usize| by_operator.iter().filter_map(|keys| keys.get(at)).copied().collect();
         let share_keys: Vec<Arc<[PublicKey]>> = (0..validators).map(of_validator).collect();
         let mut stores = Vec::with_capacity(identities.len());
-        for ((id, identity), (share_index, own)) in identities.iter().zip(ShareIndex::all(threshold).zip(&by_operator)) {
+        for ((id, identity), (share_index, own)) in identities.iter().zip(ShareIndex::all(threshold).zip(&by_operator))
+        {
             let data_dir = dir.join(format!("operator-{id}"));
             let shares = StoredShares {
                 ceremony_id: CEREMONY,

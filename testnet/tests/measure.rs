@@ -31,7 +31,8 @@ fn every_slot_is_performed_and_values_travel_once_to_each_operator() {
 
 #[test]
 fn what_makes_no_sense_is_refused_in_words() {
-    let output = Command::new(env!("CARGO_BIN_EXE_cluster-testnet")).args(["measure", "--slots", "0"]).output().unwrap();
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_cluster-testnet")).args(["measure", "--slots", "0"]).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(!output.status.success() && said.contains("--slots must be 1 to 10000, not 0"), "{said}");
 }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cluster_net::gate::Member;
-use cluster_net::presence::{Request, Response, Session, Sighting};
 use cluster_net::limits;
+use cluster_net::presence::{Request, Response, Session, Sighting};
 use futures::future::join_all;
 use libp2p::PeerId;
 use rand_core::{OsRng, RngCore};

@@ -22,7 +22,7 @@ use crate::report::{cpu_ms, max_rss_bytes};
 use crate::world::World;
 
 const STATS_EVERY: Duration = Duration::from_secs(1);
-const WATCH_EVERY: Duration = Duration::from_millis(20);
+const WATCH_EVERY: Duration = Duration::from_millis(100);
 
 /// Why the process ends early.
 #[derive(Debug, thiserror::Error)]

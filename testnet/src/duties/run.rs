@@ -218,7 +218,9 @@ impl<'a> Run<'a> {
             self.progress.line(&format!("  beacon node   curl -s {url}/eth/v1/beacon/headers/head"));
         }
         for (operator, address) in self.world.ids().into_iter().zip(&self.http) {
-            self.progress.line(&format!("  operator {operator}  curl -s http://{address}/duties   curl -s http://{address}/metrics"));
+            self.progress.line(&format!(
+                "  operator {operator}  curl -s http://{address}/duties   curl -s http://{address}/metrics"
+            ));
         }
         let log = self.plan.options.out.join("operator-*.log");
         self.progress.line(&format!("  logs          tail -f {}", log.display()));
@@ -377,7 +379,13 @@ impl<'a> Run<'a> {
     }
 }
 
-fn setup(plan: &Plan, dir: &Path, bootstrap: &cluster_bootstrap::Running, beacons: &Beacons, http: Vec<String>) -> Setup {
+fn setup(
+    plan: &Plan,
+    dir: &Path,
+    bootstrap: &cluster_bootstrap::Running,
+    beacons: &Beacons,
+    http: Vec<String>,
+) -> Setup {
     let options = &plan.options;
     Setup {
         dir: dir.to_owned(),

@@ -7,9 +7,8 @@
 mod operator;
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use axum::routing::post;
 use axum::Router;
@@ -17,7 +16,7 @@ use cluster_core::beacon::{AttestationData, ChainSpec, Checkpoint, Epoch, Slot};
 use cluster_core::committee::{Committee, CommitteeError};
 use cluster_core::network::Network;
 use cluster_core::registry::RegistryError;
-use cluster_crypto::Threshold;
+use cluster_crypto::{Threshold, ThresholdError};
 use cluster_node::duties::Clock;
 use cluster_node::network::{StartError, Transport};
 use cluster_node::store::StoreError;
@@ -27,6 +26,7 @@ use rand_core::SeedableRng;
 use serde::{Deserialize, Serialize};
 
 use crate::dealt::Dealt;
+use crate::lodestar::unix_seconds;
 use crate::report::{cpu_ms, max_rss_bytes};
 use crate::virtual_chain;
 use crate::world::World;
@@ -65,8 +65,8 @@ pub enum MeasureError {
     #[error("the committee is refused: {0}")]
     Committee(#[from] CommitteeError),
     /// The size of the committee.
-    #[error("the committee is refused: {0}")]
-    Threshold(String),
+    #[error("--operators: {0}")]
+    Threshold(#[from] ThresholdError),
     /// A database.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -146,7 +146,7 @@ pub struct Figures {
 /// The setup, or a duty that was not performed: figures of half a committee would mean nothing.
 pub async fn run(options: &Options) -> Result<Figures, MeasureError> {
     let world = World::generate(Network::Hoodi, options.operators, options.seed);
-    let threshold = Threshold::for_operators(options.operators).map_err(|error| MeasureError::Threshold(error.to_string()))?;
+    let threshold = Threshold::for_operators(options.operators)?;
     let mut rng = ChaCha20Rng::seed_from_u64(options.seed);
     let dealt = Dealt::new(&world.operators, threshold, options.validators, &options.dir, &mut rng)?;
     let members = world.operators.iter().map(|(id, key)| (*id, key.public_key())).collect();
@@ -162,7 +162,11 @@ pub async fn run(options: &Options) -> Result<Figures, MeasureError> {
         let known = operators.first().map(Operator::addresses).unwrap_or_default();
         operators.push(Operator::start(&mesh, (*id, identity), data_dir, known, &dealt).await?);
     }
-    if !join_all(operators.iter().map(|operator| operator.is_connected(&operators, MESH_PATIENCE))).await.iter().all(|there| *there) {
+    if !join_all(operators.iter().map(|operator| operator.is_connected(&operators, MESH_PATIENCE)))
+        .await
+        .iter()
+        .all(|there| *there)
+    {
         return Err(MeasureError::Lonely);
     }
     let figures = measure(options, &spec, &operators).await;
@@ -260,21 +264,14 @@ fn attestation(slot: Slot, epoch: Epoch) -> AttestationData {
 
 /// Takes what operators submit; returns its URL.
 async fn serve() -> std::io::Result<String> {
-    static TAKEN: AtomicU64 = AtomicU64::new(0);
-    let take = |body: axum::body::Bytes| async move {
-        TAKEN.fetch_add(body.len() as u64, Ordering::Relaxed);
-    };
-    let router = Router::new()
-        .route(operator::SUBMISSIONS, post(take))
-        .layer(axum::extract::DefaultBodyLimit::max(BODY_BYTES));
+    // Read to its end, as a beacon node does before it answers.
+    let take = |body: axum::body::Bytes| async move { drop(body) };
+    let router =
+        Router::new().route(operator::SUBMISSIONS, post(take)).layer(axum::extract::DefaultBodyLimit::max(BODY_BYTES));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}", listener.local_addr()?);
     tokio::spawn(async move { axum::serve(listener, router).await });
     Ok(url)
-}
-
-fn unix_seconds() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 /// Writes figures to a file.

@@ -149,8 +149,7 @@ impl Operator {
     /// Everything that an operator does about the attestations of a slot.
     pub(super) async fn attest(&self, data: &AttestationData) -> Result<Done, MeasureError> {
         let started = Instant::now();
-        let missed =
-            |reason: String| MeasureError::Missed { slot: data.slot, operator: self.id, reason };
+        let missed = |reason: String| MeasureError::Missed { slot: data.slot, operator: self.id, reason };
         let instance = InstanceId { committee: self.committee, slot: data.slot, kind: InstanceKind::Attestation };
         let start = self.spec.slot_start(data.slot);
         let give_up: Time = start.plus_ms(GIVE_UP_MS);
