@@ -67,6 +67,8 @@ pub struct Fake {
 struct Known {
     reactions: BTreeMap<String, Reaction>,
     seen: Vec<Seen>,
+    /// How long a stream of events takes to open.
+    opening: Duration,
 }
 
 impl Fake {
@@ -99,7 +101,7 @@ impl Fake {
         Self {
             url: format!("http://127.0.0.1:{port}"),
             port,
-            state: Arc::new(Mutex::new(Known { reactions, seen: Vec::new() })),
+            state: Arc::new(Mutex::new(Known { reactions, seen: Vec::new(), opening: Duration::ZERO })),
             events: broadcast::Sender::new(64),
         }
     }
@@ -114,6 +116,11 @@ impl Fake {
     /// Changes the reaction to calls whose path begins like this; to every call with "".
     pub fn set(&self, path: &str, reaction: Reaction) {
         self.state.lock().unwrap().reactions.insert(path.to_owned(), reaction);
+    }
+
+    /// Lets streams of events open late from now on.
+    pub fn open_events_after(&self, opening: Duration) {
+        self.state.lock().unwrap().opening = opening;
     }
 
     /// Takes a reaction back.
@@ -207,7 +214,8 @@ async fn serve(State(fake): State<Fake>, request: Request) -> Response {
     let body = to_bytes(body, 16 << 20).await.unwrap();
     fake.state.lock().unwrap().seen.push(Seen { path: path.clone(), kind: kind.clone(), fork, body });
     if path.starts_with("/eth/v1/events") && fake.reaction("/eth/v1/events").is_none() {
-        let events = tokio_stream(fake.events.subscribe());
+        let (opening, events) = (fake.state.lock().unwrap().opening, tokio_stream(fake.events.subscribe()));
+        tokio::time::sleep(opening).await;
         return Response::builder().header(CONTENT_TYPE, "text/event-stream").body(events).unwrap();
     }
     match fake.reaction(&path) {

@@ -70,3 +70,16 @@ async fn a_stream_that_goes_wrong_is_followed_anew() {
     assert_eq!(next_head(&mut events).await.0, Slot(1));
     client.until(&[NodeState::Ready]).await;
 }
+
+#[tokio::test]
+async fn a_stream_that_opens_later_than_a_duty_could_wait_is_waited_for() {
+    let fake = Fake::start().await;
+    let timeout = Duration::from_secs(1);
+    fake.open_events_after(timeout * 3);
+    let client = Client::start(&[&fake], |config| config.timeout_ms = 1_000);
+    let mut events = client.nodes.events();
+    assert_eq!(next(&mut events).await, BeaconEvent::Reconnected { url: fake.url.clone() });
+    fake.send(event(0)).await;
+    assert_eq!(next_head(&mut events).await.0, Slot(1));
+    assert_eq!(fake.seen("/eth/v1/events").len(), 1, "nothing was begun anew");
+}
