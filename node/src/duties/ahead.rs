@@ -260,6 +260,9 @@ impl Engine {
     }
 
     async fn tell_builders(&self, signed: &[SignedObject<ValidatorRegistration>]) {
+        if signed.is_empty() {
+            return;
+        }
         if let Err(error) = self.parts.beacon.register_validators(signed).await {
             tracing::warn!(%error, "no beacon node took the registrations for builders: {error}");
         }
