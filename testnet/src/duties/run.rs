@@ -284,8 +284,10 @@ impl<'a> Run<'a> {
     async fn order_exit(&mut self, now_ms: u64, index: u64) -> Result<(), RunError> {
         let options = &self.plan.options;
         let running = self.processes.running();
-        let urls = running.iter().filter_map(|operator| stats::last(&Files::of(&options.out, *operator).stats)?.http);
-        let (Some(operator), Some(key)) = (urls.last(), usize::try_from(index).ok().and_then(|at| self.keys.get(at)))
+        let mut urls =
+            running.iter().filter_map(|operator| stats::last(&Files::of(&options.out, *operator).stats)?.http);
+        let (Some(operator), Some(key)) =
+            (urls.next_back(), usize::try_from(index).ok().and_then(|at| self.keys.get(at)))
         else {
             self.event(now_ms, "nobody is there to order a validator to leave");
             return Ok(());
