@@ -2,57 +2,29 @@
 pragma solidity ^0.8.30;
 
 import {EIP712Upgradeable} from "@openzeppelin/contracts-upgradeable/utils/cryptography/EIP712Upgradeable.sol";
-import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
-import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {Roles} from "./base/Roles.sol";
+import {Subscriptions} from "./base/Subscriptions.sol";
 import {ISafeStakeNetwork} from "./interfaces/ISafeStakeNetwork.sol";
 import {ISafeStakeRegistry} from "./interfaces/ISafeStakeRegistry.sol";
 import {Accrual} from "./libraries/Accrual.sol";
 import {Committee} from "./libraries/Committee.sol";
 
-/// See `ISafeStakeNetwork`. Every amount that comes in is split between the streams of a validator's operators, the network, and what the owner gets back;
-/// `fundsHeld` is their sum and what the contract holds.
-contract SafeStakeNetwork is Roles, EIP712Upgradeable, ReentrancyGuardTransient, ISafeStakeNetwork {
+/// See `ISafeStakeNetwork`. Money is in `Funds`, what it buys in `Subscriptions`; here is who may do what.
+contract SafeStakeNetwork is Roles, EIP712Upgradeable, ReentrancyGuardTransient, Subscriptions {
     using Accrual for Accrual.Account;
-    using SafeERC20 for IERC20;
 
     uint16 public constant MANAGING_OPERATORS_PER_ACCOUNT_LIMIT = 50;
-    /// Units per block.
-    uint256 public constant FEE_LIMIT = 1e18;
-    /// Blocks that can be paid at once: ten years of 12-second slots.
-    uint256 public constant PAID_BLOCKS_LIMIT = 26_280_000;
     bytes32 private constant CLAIM_TYPEHASH = keccak256(
         "AccountClaim(address account,uint32[] operatorIds,uint256[] amounts,uint256[] penalties,uint256 claimBlockNumber,uint256 nonce)"
     );
 
-    /// What a validator's payment buys, one slot. `start` 0: not registered.
-    /// @param end Block that it ends before.
-    /// @param operatorFee Units per block and operator.
-    /// @param networkFee Units per block and operator.
-    struct Stream {
-        uint64 start;
-        uint64 end;
-        uint64 operatorFee;
-        uint64 networkFee;
-    }
-
-    ISafeStakeRegistry private _registry;
-    address public _token;
     address public whitelist;
-    uint64 public _minimumBlocksValidatorPay;
-    uint64 private _networkFee;
-    uint256 public fundsHeld;
     uint256 private _networkClaimed;
     uint256 private _networkPenalty;
-    Accrual.Account private _network;
-    mapping(uint32 operatorId => Accrual.Account) private _accounts;
     mapping(uint32 operatorId => uint256) private _lastClaimBlock;
     mapping(uint256 nonce => bool) public _claimNonce;
-    mapping(bytes32 keyHash => Stream) private _streams;
-    /// What a payment is more than whole blocks: the owner's.
-    mapping(bytes32 keyHash => uint256) private _remainders;
     uint256[40] private __gap;
 
     /// @custom:oz-upgrades-unsafe-allow constructor
@@ -464,109 +436,5 @@ contract SafeStakeNetwork is Roles, EIP712Upgradeable, ReentrancyGuardTransient,
         _checkMayPay(owner);
         emit FundsDeposit(amount, owner, msg.sender);
         _restart(publicKey, operatorIds, operatorIds, amount);
-    }
-
-    /// Starts a validator's payment anew in this block, with what is left of it and `amount`.
-    function _restart(bytes calldata publicKey, uint32[] memory oldOperatorIds, uint32[] memory operatorIds, uint256 amount)
-        private
-        returns (uint64)
-    {
-        uint256 left = _stop(publicKey, oldOperatorIds);
-        (Stream memory stream, uint256 remainder) = _quote(operatorIds.length, left + amount);
-        _start(publicKey, stream, remainder);
-        _openStreams(operatorIds, stream, 1);
-        emit OperatorTaskDetail(publicKey, stream.operatorFee, amount, stream.start, stream.end);
-        return stream.end;
-    }
-
-    // Parts: money
-
-    /// What `amount` buys a validator with a committee of `size` from this block on, and what is left over.
-    function _quote(uint256 size, uint256 amount) private view returns (Stream memory stream, uint256 remainder) {
-        uint256 fee = _registry._operatorFee();
-        uint256 price = (fee + _networkFee) * size;
-        uint256 blocks = price == 0 ? 0 : amount / price;
-        require(blocks >= _minimumBlocksValidatorPay, "C1");
-        if (blocks > PAID_BLOCKS_LIMIT) revert PaidTooLong(blocks);
-        stream =
-            Stream({start: uint64(block.number), end: uint64(block.number + blocks), operatorFee: uint64(fee), networkFee: _networkFee});
-        remainder = amount - blocks * price;
-    }
-
-    function _start(bytes calldata publicKey, Stream memory stream, uint256 remainder) private {
-        bytes32 hash = keccak256(publicKey);
-        _streams[hash] = stream;
-        if (remainder > 0) _remainders[hash] = remainder;
-    }
-
-    function _openStreams(uint32[] memory operatorIds, Stream memory stream, uint256 count) private {
-        for (uint256 i = 0; i < operatorIds.length; ++i) {
-            _accounts[operatorIds[i]].open(stream.operatorFee * count, stream.end);
-        }
-        _network.open(stream.networkFee * operatorIds.length * count, stream.end);
-    }
-
-    /// Ends what a validator's payment buys, and says what is left of it.
-    function _stop(bytes calldata publicKey, uint32[] memory operatorIds) private returns (uint256 left) {
-        bytes32 hash = keccak256(publicKey);
-        Stream memory stream = _streams[hash];
-        left = _left(hash, stream, operatorIds.length);
-        for (uint256 i = 0; i < operatorIds.length; ++i) {
-            _accounts[operatorIds[i]].close(stream.operatorFee, stream.end);
-        }
-        _network.close(stream.networkFee * operatorIds.length, stream.end);
-        delete _streams[hash];
-        delete _remainders[hash];
-    }
-
-    function _left(bytes32 hash, Stream memory stream, uint256 size) private view returns (uint256) {
-        uint256 blocks = stream.end > block.number ? stream.end - block.number : 0;
-        return blocks * (uint256(stream.operatorFee) + stream.networkFee) * size + _remainders[hash];
-    }
-
-    /// Takes exactly `amount` from the caller.
-    function _collect(uint256 amount) private {
-        fundsHeld += amount;
-        if (_token == address(0)) {
-            require(msg.value == amount, "D0");
-            return;
-        }
-        if (msg.value != 0) revert UnexpectedValue(msg.value);
-        if (amount == 0) return;
-        IERC20 token = IERC20(_token);
-        uint256 before = token.balanceOf(address(this));
-        require(token.balanceOf(msg.sender) >= amount, "D0");
-        require(token.trySafeTransferFrom(msg.sender, address(this), amount), "A2");
-        require(token.balanceOf(address(this)) - before == amount, "A2");
-    }
-
-    /// Pays out; reverts with `code` if it does not arrive.
-    function _pay(address to, uint256 amount, string memory code) private {
-        if (amount == 0) return;
-        fundsHeld -= amount;
-        bool paid;
-        if (_token == address(0)) {
-            (paid,) = to.call{value: amount}("");
-        } else {
-            paid = IERC20(_token).trySafeTransfer(to, amount);
-        }
-        require(paid, code);
-    }
-
-    function _setToken(address token) private {
-        if (token != address(0) && token.code.length == 0) revert InvalidToken(token);
-        emit TokenUpdate(_token, token);
-        _token = token;
-    }
-
-    function _setMinimumBlocks(uint64 blocks) private {
-        emit MinimumBlocksUpdate(_minimumBlocksValidatorPay, blocks);
-        _minimumBlocksValidatorPay = blocks;
-    }
-
-    function _setNetworkFee(uint256 fee) private {
-        if (fee > FEE_LIMIT) revert InvalidFee(fee);
-        emit NetworkFeeUpdate(_networkFee, fee);
-        _networkFee = uint64(fee);
     }
 }
