@@ -286,7 +286,7 @@ contract SafeStakeNetwork is Roles, EIP712Upgradeable, ReentrancyGuardTransient,
 
     /// @inheritdoc ISafeStakeNetwork
     function self() external view returns (uint256 networkFee, uint256 networkEarnings, uint256 networkClaimed, uint256 networkPenalty) {
-        int256 earned = _network.booked() + int256(_networkClaimed) - int256(_networkPenalty);
+        int256 earned = int256(_network.available() + _networkClaimed) - int256(_networkPenalty);
         return (_networkFee, earned > 0 ? uint256(earned) : 0, _networkClaimed, _networkPenalty);
     }
 

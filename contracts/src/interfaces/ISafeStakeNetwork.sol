@@ -261,7 +261,7 @@ interface ISafeStakeNetwork is IRoles {
 
     /// The network's own accounts.
     /// @return networkFee Per block and operator.
-    /// @return networkEarnings Fees that it earned so far, and native currency that was given to it.
+    /// @return networkEarnings Fees that it earned and booked so far, and native currency that was given to it.
     /// @return networkClaimed What was withdrawn.
     /// @return networkPenalty What it kept of operators' earnings.
     function self() external view returns (uint256 networkFee, uint256 networkEarnings, uint256 networkClaimed, uint256 networkPenalty);
