@@ -2,7 +2,7 @@
 //
 //   node scripts/abi.mjs export   writes abi/*.json from out/, which `contracts/forge build` makes
 //   node scripts/abi.mjs check    they are what was compiled, and have everything that vectors/abi lists
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -24,7 +24,9 @@ const signature = (item) => `${item.name}(${(item.inputs ?? []).map(typeOf).join
 const hash = (item) => `0x${keccak256(signature(item))}`;
 
 function compiled(contract) {
-  const abi = read(path.join(root, "out", `${contract}.sol`, `${contract}.json`)).abi;
+  // A contract may share its file with others.
+  const file = readdirSync(path.join(root, "out")).map((folder) => path.join(root, "out", folder, `${contract}.json`));
+  const abi = read(file.find((candidate) => existsSync(candidate))).abi;
   const key = (item) => `${item.type} ${item.name ?? ""} ${item.name ? signature(item) : ""}`;
   return abi.sort((a, b) => (key(a) < key(b) ? -1 : key(a) > key(b) ? 1 : 0));
 }

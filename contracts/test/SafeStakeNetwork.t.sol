@@ -329,9 +329,7 @@ contract SafeStakeNetworkTest is System {
         vm.expectEmit(true, true, true, true, address(network));
         emit ISafeStakeNetwork.ValidatorReplacement(owner, validatorKey(1), four(), other);
         vm.expectEmit(true, true, true, true, address(network));
-        emit ISafeStakeNetwork.ValidatorRegistration(
-            owner, validatorKey(1), other, publicShares, encryptedShares, block.number + 900 + 50
-        );
+        emit ISafeStakeNetwork.ValidatorRegistration(owner, validatorKey(1), other, publicShares, encryptedShares, block.number + 900 + 50);
         vm.prank(owner);
         network.replaceValidator{value: 50 * PRICE}(validatorKey(1), other, publicShares, encryptedShares, 50 * PRICE);
         (, uint32[] memory committee_) = registry.committeeOf(validatorKey(1));

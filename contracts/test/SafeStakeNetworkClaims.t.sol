@@ -180,7 +180,9 @@ contract SafeStakeNetworkClaimsTest is System {
         vm.roll(boundary + 100);
         registerValidator(owner, 2, ids, PRICE * period * 3);
         vm.roll(boundary + period - 1);
-        assertEq(network.getOperatorEarningsById(ids[1]), 0 + EARNED - 100 * OPERATOR_FEE, "a new stream is deducted until its period is over");
+        assertEq(
+            network.getOperatorEarningsById(ids[1]), 0 + EARNED - 100 * OPERATOR_FEE, "a new stream is deducted until its period is over"
+        );
         vm.roll(boundary + period);
         assertEq(network.getOperatorEarningsById(ids[1]), EARNED + (period - 100) * OPERATOR_FEE, "one period");
         assertEq(network.getOperatorEarningsByOwner(operatorOwner(1)), EARNED + (period - 100) * OPERATOR_FEE, "by owner");

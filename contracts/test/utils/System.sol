@@ -46,9 +46,7 @@ abstract contract System is Test {
                 ))
         );
         clusterNode = SafeStakeClusterNode(
-            payable(proxy(
-                    address(new SafeStakeClusterNode()), abi.encodeCall(SafeStakeClusterNode.initialize, (token, address(registry)))
-                ))
+            payable(proxy(address(new SafeStakeClusterNode()), abi.encodeCall(SafeStakeClusterNode.initialize, (token, address(registry)))))
         );
         store = SafeStakeStorage(proxy(address(new SafeStakeStorage()), abi.encodeCall(SafeStakeStorage.initialize, ())));
         config = SafeStakeOperatorConfig(
