@@ -24,6 +24,7 @@ demo: ## A whole network in one process makes deposit data for 3 validators
 		--withdrawal-address lido --transport $(TRANSPORT) --out $(DEMO_DIR)
 
 test: setup ## All tests
+	bash contracts/check
 	cargo build --locked --workspace --bins $(TEST_FEATURES)
 	cargo build --locked --workspace --bin cluster-node-next --bin cluster-testnet-next $(TEST_FEATURES),$(NEXT_FEATURES)
 	cargo test --locked --workspace $(TEST_FEATURES)
@@ -53,4 +54,4 @@ soak: setup ## Thousands of simulated schedules, simulation tests over many seed
 
 clean: ## Remove what was built
 	cargo clean
-	rm -rf $(DEMO_DIR)
+	rm -rf $(DEMO_DIR) contracts/out contracts/cache contracts/broadcast

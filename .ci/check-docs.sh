@@ -3,9 +3,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-folders='(protocol|node|bootstrap|service|testnet|benches|fuzz|docs|vectors|\.ci)'
+folders='(protocol|node|bootstrap|service|contracts|testnet|benches|fuzz|docs|vectors|\.ci)'
 failed=0
-for page in ARCHITECTURE.md README.md docs/*.md docs/*/*.md; do
+for page in ARCHITECTURE.md README.md contracts/README.md docs/*.md docs/*/*.md; do
   while read -r file; do
     [ -e "$file" ] || { echo "$page names $file, which does not exist" >&2; failed=1; }
   done < <(grep -oE "\`$folders/[A-Za-z0-9_./-]+\`" "$page" | tr -d '`' | sort -u || true)
@@ -16,4 +16,7 @@ done
 while read -r file test; do
   grep -qE "fn $test\b" "$file" || { echo "docs/attacks.md names $test in $file, which is not there" >&2; failed=1; }
 done < <(grep -oE "\| \`[^\`]+\.rs\` \`[a-z0-9_]+\` \|$" docs/attacks.md | tr -d '`|' || true)
+while read -r file test; do
+  grep -qE "function $test\(" "$file" || { echo "docs/attacks.md names $test in $file, which is not there" >&2; failed=1; }
+done < <(grep -oE "\| \`[^\`]+\.sol\` \`[A-Za-z0-9_]+\` \|$" docs/attacks.md | tr -d '`|' || true)
 exit "$failed"

@@ -87,6 +87,8 @@ contract SafeStakeNetwork is Roles, EIP712Upgradeable, ReentrancyGuardTransient,
     // Validators
 
     /// @inheritdoc ISafeStakeNetwork
+    // The registry is the system's own contract, and every way in is guarded.
+    // slither-disable-next-line reentrancy-no-eth
     function registerValidator(
         address owner,
         bytes calldata publicKey,
@@ -152,6 +154,7 @@ contract SafeStakeNetwork is Roles, EIP712Upgradeable, ReentrancyGuardTransient,
     }
 
     /// @inheritdoc ISafeStakeNetwork
+    // slither-disable-next-line reentrancy-no-eth
     function removeValidator(bytes[] calldata publicKeys) external nonReentrant {
         if (publicKeys.length == 0) revert EmptyList();
         uint256 refund;
@@ -255,6 +258,8 @@ contract SafeStakeNetwork is Roles, EIP712Upgradeable, ReentrancyGuardTransient,
     {
         bytes32 hash = keccak256(publicKey);
         Stream memory stream = _streams[hash];
+        // A start of zero is the mark of no validator, not a time.
+        // slither-disable-next-line incorrect-equality
         if (stream.start == 0) return (0, 0, 0, 0, false);
         (, uint32[] memory operatorIds) = _registry.committeeOf(publicKey);
         return (stream.start, stream.end, stream.operatorFee, _left(hash, stream, operatorIds.length), true);
@@ -392,6 +397,7 @@ contract SafeStakeNetwork is Roles, EIP712Upgradeable, ReentrancyGuardTransient,
         view
     {
         require(publicKey.length == Committee.VALIDATOR_KEY_LENGTH, "D1");
+        // slither-disable-next-line incorrect-equality
         require(_streams[keccak256(publicKey)].start == 0, "A1");
         require(Committee.areShares(size, publicShares, encryptedShares), "D2");
     }
@@ -419,6 +425,7 @@ contract SafeStakeNetwork is Roles, EIP712Upgradeable, ReentrancyGuardTransient,
     }
 
     /// Moves a validator of the caller to another committee; returns the block that its payment ends before.
+    // slither-disable-next-line reentrancy-no-eth
     function _replace(bytes calldata publicKey, uint32[] calldata operatorIds, uint256 amount) private returns (uint64) {
         require(_streams[keccak256(publicKey)].start != 0, "B2");
         (address owner, uint32[] memory oldOperatorIds) = _registry.replaceCommittee(publicKey, operatorIds);

@@ -50,6 +50,8 @@ abstract contract Subscriptions is Funds {
     }
 
     /// What `amount` buys a validator with a committee of `size` from this block on, and what is left over.
+    // What the division leaves over is the remainder, which stays the owner's.
+    // slither-disable-next-line divide-before-multiply
     function _quote(uint256 size, uint256 amount) internal view returns (Stream memory stream, uint256 remainder) {
         uint256 fee = _registry._operatorFee();
         uint256 price = (fee + _networkFee) * size;

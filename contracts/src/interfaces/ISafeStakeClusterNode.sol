@@ -54,8 +54,8 @@ interface ISafeStakeClusterNode is IRoles {
     /// Beside the listed events.
     event ClusterNodeActivity(bytes clusterNodePublicKey, bool active);
     event ActionFeeUpdate(uint8 indexed action, uint256 oldFee, uint256 newFee);
-    event FeeTokenUpdate(address oldToken, address newToken);
-    event FeesWithdrawal(address token, address recipient, uint256 value);
+    event FeeTokenUpdate(address indexed oldToken, address indexed newToken);
+    event FeesWithdrawal(address indexed token, address indexed recipient, uint256 value);
 
     /// A cluster node's key is not a compressed secp256k1 key: 33 bytes that start with 2 or 3.
     error InvalidClusterNodePublicKey(bytes publicKey);
@@ -90,8 +90,8 @@ interface ISafeStakeClusterNode is IRoles {
 
     /// Sets up the contract behind its proxy. The caller gets ADMIN, NODE and SIGNER.
     /// @param token Currency of fees, zero for the native one.
-    /// @param registry Where operators and validators are.
-    function initialize(address token, address registry) external;
+    /// @param registryAddress Where operators and validators are.
+    function initialize(address token, address registryAddress) external;
 
     /// Makes the caller the owner of a cluster node service.
     /// @param clusterNodePublicKey Key of the service, 33 bytes compressed secp256k1.

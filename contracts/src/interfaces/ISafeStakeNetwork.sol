@@ -84,8 +84,8 @@ interface ISafeStakeNetwork is IRoles {
 
     /// Settings, beside the listed events.
     event MinimumBlocksUpdate(uint64 oldBlocks, uint64 newBlocks);
-    event TokenUpdate(address oldToken, address newToken);
-    event WhitelistUpdate(address oldAddress, address newAddress);
+    event TokenUpdate(address indexed oldToken, address indexed newToken);
+    event WhitelistUpdate(address indexed oldAddress, address indexed newAddress);
 
     /// Arrays that belong together differ in length.
     error LengthMismatch(uint256 expected, uint256 actual);

@@ -15,7 +15,7 @@ interface ISafeStakeOperatorConfig is IRoles {
     /// Beside the listed events.
     /// @param newAddress For this validator; zero when the owner's holds again.
     event ValidatorFeeRecipientAddressChanged(address indexed owner, bytes publicKey, address newAddress);
-    event StorageAddressChanged(address oldAddress, address newAddress);
+    event StorageAddressChanged(address indexed oldAddress, address indexed newAddress);
 
     error ZeroFeeRecipient();
     /// A validator's public key is not 48 bytes.

@@ -40,11 +40,13 @@ library Accrual {
         if (from >= to) return;
         uint256 rate = account.rate;
         account.settled = uint64(to);
+        // slither-disable-next-line incorrect-equality
         if (rate == 0) return;
         uint256 earned;
         uint256 end = to / PERIOD;
         for (uint256 period = from / PERIOD; period < end && rate != 0; ++period) {
             Endings memory ending = account.endings[period];
+            // slither-disable-next-line incorrect-equality
             if (ending.rate == 0) continue;
             earned += ending.weighted - ending.rate * from;
             rate -= ending.rate;
