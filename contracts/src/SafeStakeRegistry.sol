@@ -64,7 +64,8 @@ contract SafeStakeRegistry is Roles, ISafeStakeRegistry {
         uint32 indexInCluster;
     }
 
-    /// Id that the first operator of a fresh registry gets.
+    /// Id that the first operator of a fresh registry gets. Only `initialize` reads it, so that an upgrade cannot change it.
+    /// @custom:oz-upgrades-unsafe-allow state-variable-immutable
     uint32 private immutable FIRST_OPERATOR_ID;
 
     uint256 public _operatorFee;

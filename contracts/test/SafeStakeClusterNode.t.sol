@@ -62,34 +62,6 @@ contract SafeStakeClusterNodeTest is System {
         send(owner, FEE * 2, request);
     }
 
-    function requestDigest(ISafeStakeClusterNode.Request memory r, uint256 nonce, uint256 deadline) internal view returns (bytes32) {
-        bytes32 domain = keccak256(
-            abi.encode(
-                keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),
-                keccak256("SafeStakeClusterNode"),
-                keccak256("1"),
-                block.chainid,
-                address(clusterNode)
-            )
-        );
-        bytes32 content = keccak256(
-            abi.encode(
-                keccak256(
-                    "GenerateDepositData(bytes clusterNodePublicKey,address owner,uint256 validatorCount,uint32[] operatorIds,uint256 depositAmount,address withdrawAddress,uint256 nonce,uint256 deadline)"
-                ),
-                keccak256(r.clusterNodePublicKey),
-                r.owner,
-                r.validatorCount,
-                keccak256(abi.encodePacked(r.operatorIds)),
-                r.depositAmount,
-                r.withdrawAddress,
-                nonce,
-                deadline
-            )
-        );
-        return keccak256(abi.encodePacked("\x19\x01", domain, content));
-    }
-
     // Cluster nodes
 
     function test_RegistrationOfAClusterNode() public {

@@ -7,6 +7,7 @@ import {SafeStakeNetwork} from "../../src/SafeStakeNetwork.sol";
 import {SafeStakeOperatorConfig} from "../../src/SafeStakeOperatorConfig.sol";
 import {SafeStakeRegistry} from "../../src/SafeStakeRegistry.sol";
 import {SafeStakeStorage} from "../../src/SafeStakeStorage.sol";
+import {ISafeStakeClusterNode} from "../../src/interfaces/ISafeStakeClusterNode.sol";
 import {Test} from "./Test.sol";
 import {vm} from "./Vm.sol";
 
@@ -169,6 +170,35 @@ abstract contract System is Test {
                 keccak256(abi.encodePacked(penalties)),
                 claimBlock,
                 nonce
+            )
+        );
+        return keccak256(abi.encodePacked("\x19\x01", domain, content));
+    }
+
+    /// EIP-712 digest of an owner's request, written out apart from the contract.
+    function requestDigest(ISafeStakeClusterNode.Request memory r, uint256 nonce, uint256 deadline) internal view returns (bytes32) {
+        bytes32 domain = keccak256(
+            abi.encode(
+                keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),
+                keccak256("SafeStakeClusterNode"),
+                keccak256("1"),
+                block.chainid,
+                address(clusterNode)
+            )
+        );
+        bytes32 content = keccak256(
+            abi.encode(
+                keccak256(
+                    "GenerateDepositData(bytes clusterNodePublicKey,address owner,uint256 validatorCount,uint32[] operatorIds,uint256 depositAmount,address withdrawAddress,uint256 nonce,uint256 deadline)"
+                ),
+                keccak256(r.clusterNodePublicKey),
+                r.owner,
+                r.validatorCount,
+                keccak256(abi.encodePacked(r.operatorIds)),
+                r.depositAmount,
+                r.withdrawAddress,
+                nonce,
+                deadline
             )
         );
         return keccak256(abi.encodePacked("\x19\x01", domain, content));
