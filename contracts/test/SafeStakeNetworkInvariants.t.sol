@@ -3,6 +3,7 @@ pragma solidity ^0.8.30;
 
 import {SafeStakeNetwork} from "../src/SafeStakeNetwork.sol";
 import {System} from "./utils/System.sol";
+import {PlainToken} from "./utils/Tokens.sol";
 import {vm} from "./utils/Vm.sol";
 
 /// Does what owners, operators, the admin and time do, in any order, and keeps the books apart from the contract.
@@ -15,11 +16,16 @@ contract Actions is System {
     uint256 internal nonce;
     uint256 internal constant KEYS = 12;
 
-    constructor() {
-        deploySystem(address(0), 0);
+    PlainToken public token;
+
+    /// @param inTokens Whether fees are paid in a token.
+    constructor(bool inTokens) {
+        if (inTokens) token = new PlainToken();
+        deploySystem(address(token), 0);
         ids = registerOperators(0, 8);
         for (uint256 i = 0; i < 3; ++i) {
             vm.deal(account(i), 1_000_000 ether);
+            if (inTokens) token.mint(account(i), 1_000_000 ether);
         }
     }
 
@@ -27,12 +33,15 @@ contract Actions is System {
         return named(string.concat("owner ", vm.toString(index % 3)));
     }
 
-    function operatorCount() external view returns (uint256) {
-        return ids.length;
+    function balanceOf(address holder) public view returns (uint256) {
+        return address(token) == address(0) ? holder.balance : token.balanceOf(holder);
     }
 
-    function operatorId(uint256 index) external view returns (uint32) {
-        return ids[index];
+    /// Allows the contract to take a payment in tokens; what has to be sent with the call otherwise.
+    function toPay(address payer, uint256 amount) internal returns (uint256 value) {
+        if (address(token) == address(0)) return amount;
+        vm.prank(payer);
+        token.approve(address(network), amount);
     }
 
     function systemNetwork() external view returns (address) {
@@ -54,7 +63,10 @@ contract Actions is System {
         address payer = account(seed);
         uint32[] memory committee_ = committeeFor(seed >> 8);
         amount = bound(amount, network.operatorFee(true) * 4 * MINIMUM_BLOCKS, network.operatorFee(true) * 4 * 500_000);
-        registerValidator(payer, key, committee_, amount);
+        (bytes[] memory publicShares, bytes[] memory encryptedShares) = shares(key, 4);
+        uint256 value = toPay(payer, amount);
+        vm.prank(payer);
+        network.registerValidator{value: value}(payer, validatorKey(key), committee_, publicShares, encryptedShares, amount);
         paidIn[payer] += amount;
         totalIn += amount;
     }
@@ -64,8 +76,9 @@ contract Actions is System {
         address payer = ownerOfKey(key);
         if (payer == address(0)) return;
         amount = bound(amount, network.operatorFee(true) * 4 * MINIMUM_BLOCKS, network.operatorFee(true) * 4 * 100_000);
+        uint256 value = toPay(payer, amount);
         vm.prank(payer);
-        network.deposit{value: amount}(oneKey(validatorKey(key)), oneValue(amount), amount);
+        network.deposit{value: value}(oneKey(validatorKey(key)), oneValue(amount), amount);
         paidIn[payer] += amount;
         totalIn += amount;
     }
@@ -76,8 +89,9 @@ contract Actions is System {
         if (payer == address(0)) return;
         uint256 amount = network.operatorFee(true) * 4 * MINIMUM_BLOCKS;
         (bytes[] memory publicShares, bytes[] memory encryptedShares) = shares(seed, 4);
+        uint256 value = toPay(payer, amount);
         vm.prank(payer);
-        network.replaceValidator{value: amount}(validatorKey(key), committeeFor(seed), publicShares, encryptedShares, amount);
+        network.replaceValidator{value: value}(validatorKey(key), committeeFor(seed), publicShares, encryptedShares, amount);
         paidIn[payer] += amount;
         totalIn += amount;
     }
@@ -86,11 +100,11 @@ contract Actions is System {
         key %= KEYS;
         address payer = ownerOfKey(key);
         if (payer == address(0)) return;
-        uint256 before = payer.balance;
+        uint256 before = balanceOf(payer);
         vm.prank(payer);
         network.removeValidator(oneKey(validatorKey(key)));
-        paidOut[payer] += payer.balance - before;
-        totalOut += payer.balance - before;
+        paidOut[payer] += balanceOf(payer) - before;
+        totalOut += balanceOf(payer) - before;
     }
 
     function claim(uint256 index, uint256 amount, uint256 penalty) external {
@@ -138,10 +152,10 @@ contract Actions is System {
             address payer = ownerOfKey(key);
             if (payer == address(0)) continue;
             (,,, uint256 left,) = network._validatorDatas(validatorKey(key));
-            uint256 before = payer.balance;
+            uint256 before = balanceOf(payer);
             vm.prank(payer);
             network.removeValidator(oneKey(validatorKey(key)));
-            vm.assertEq(payer.balance - before, left, "refund is the balance shown");
+            vm.assertEq(balanceOf(payer) - before, left, "refund is the balance shown");
             sum += left;
         }
         for (uint256 i = 0; i < ids.length; ++i) {
@@ -152,16 +166,12 @@ contract Actions is System {
     }
 }
 
-contract SafeStakeNetworkInvariantsTest is System {
+abstract contract Invariants is System {
     Actions internal actions;
 
-    function setUp() public {
-        actions = new Actions();
-        network = networkOf(actions);
-    }
-
-    function networkOf(Actions actions_) internal view returns (SafeStakeNetwork) {
-        return SafeStakeNetwork(payable(actions_.systemNetwork()));
+    function start(bool inTokens) internal {
+        actions = new Actions(inTokens);
+        network = SafeStakeNetwork(payable(actions.systemNetwork()));
     }
 
     function targetContracts() external view returns (address[] memory targets) {
@@ -186,7 +196,7 @@ contract SafeStakeNetworkInvariantsTest is System {
     /// What is held is what came in less what went out, and is there.
     function invariant_HoldsWhatItsBooksSay() public view {
         vm.assertEq(network.fundsHeld(), actions.totalIn() - actions.totalOut(), "books");
-        vm.assertEq(address(network).balance, network.fundsHeld(), "balance");
+        vm.assertEq(actions.balanceOf(address(network)), network.fundsHeld(), "balance");
     }
 
     function invariant_NobodyGetsBackMoreThanTheyPaid() public {
@@ -200,5 +210,17 @@ contract SafeStakeNetworkInvariantsTest is System {
     function afterInvariant() public {
         uint256 held = network.fundsHeld();
         vm.assertEq(actions.owed(), held, "owners, operators and network together");
+    }
+}
+
+contract SafeStakeNetworkInvariantsTest is Invariants {
+    function setUp() public {
+        start(false);
+    }
+}
+
+contract SafeStakeNetworkInvariantsInTokensTest is Invariants {
+    function setUp() public {
+        start(true);
     }
 }
