@@ -7,6 +7,20 @@ import { fromHex, toHex } from "@lodestar/utils";
 // Not among the package's exports.
 const beaconNode = import.meta.resolve("@lodestar/beacon-node");
 const { ExecutionEngineMockBackend } = await import(new URL("execution/engine/mock.js", beaconNode));
+const { kzg } = await import(new URL("util/kzg.js", beaconNode));
+
+// The mock builds every payload with up to three copies of one blob, also where they are left out below. In Fulu the proofs of one take a third of
+// a second, in which the node answers nobody: two thirds into a slot, when validators aggregate. So they are computed once.
+for (const method of ["blobToKzgCommitment", "computeCellsAndKzgProofs", "computeBlobKzgProof"]) {
+  const compute = kzg[method].bind(kzg);
+  let last;
+  kzg[method] = (blob, ...others) => {
+    if (last === undefined || Buffer.compare(last.blob, blob) !== 0) {
+      last = { blob: Uint8Array.from(blob), answer: compute(blob, ...others) };
+    }
+    return last.answer;
+  };
+}
 
 // `depositsFile` (a deposit_data.json) is read whenever it is there; its deposits go into payloads as EIP-6110 requests until
 // a block has them. Returns the function to call with each new block.
