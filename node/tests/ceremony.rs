@@ -187,7 +187,7 @@ async fn requests_over_the_gateways_http_are_refused_with_field_and_reason() {
         let mut request = good.request.clone();
         change(&mut request);
         let signature = world.wallet.sign_digest(&request.digest());
-        serde_json::to_string(&cluster_core::request::SignedRequest { request, signature }).unwrap()
+        serde_json::to_string(&cluster_core::request::SignedRequest::by_signature(request, signature)).unwrap()
     };
     let tampered = {
         let mut signed = good.clone();

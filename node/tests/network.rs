@@ -12,7 +12,7 @@ use cluster_core::beacon::Slot;
 use cluster_core::committee::OperatorId;
 use cluster_core::duty::{CommitteeId, InstanceId, InstanceKind, SigningId, SigningKind};
 use cluster_core::registry::{FileRegistry, Registry};
-use cluster_core::request::{Request, SignedRequest};
+use cluster_core::request::{Origin, Request, SignedRequest};
 use cluster_crypto::ethereum::{Address, RecoverableSignature};
 use cluster_crypto::identity::SecretKey;
 use cluster_net::info::Role;
@@ -335,7 +335,7 @@ async fn a_request_travels_by_gossip_and_records_by_themselves() {
             nonce: 1,
             deadline: 1,
         },
-        signature: RecoverableSignature::from_bytes(&[27; 65]).unwrap(),
+        origin: Origin::Signature(RecoverableSignature::from_bytes(&[27; 65]).unwrap()),
     };
     // Subscriptions travel after the connection.
     let announced = async {

@@ -122,7 +122,7 @@ async fn what_the_service_missed_is_published_after_an_outage_and_a_crash_of_the
     let url = service.start().await;
     let gateway = world.start_gateway_for(&url).await;
     world.introduce(&operators, &gateway).await;
-    let ceremony_id = world.request(1, 1).request.ceremony_id();
+    let ceremony_id = world.request(1, 1).ceremony_id();
 
     // The request came from the poll; progress is reported while the ceremony runs.
     service.until("progress", |inner| inner.steps.iter().any(|(_, step)| step == "commit")).await;

@@ -33,7 +33,7 @@ fn a_journal_is_read_back_in_order_and_secrets_are_not_on_disk_in_clear() {
     let share = [0x1f; 32];
     let public = vec![0xab; 300];
     let validator = bls::SecretKey::generate(&mut OsRng).public_key();
-    let ceremony_id = world.request(1, 1).request.ceremony_id();
+    let ceremony_id = world.request(1, 1).ceremony_id();
     {
         let store = Arc::new(Store::open(dir.path(), &key).unwrap());
         let mut journal = Journal::open(Arc::clone(&store), ceremony_id).unwrap();
@@ -80,7 +80,7 @@ fn journals_of_different_ceremonies_do_not_mix() {
     let (world, key) = (World::new(4), key());
     let dir = tempfile::tempdir().unwrap();
     let store = Arc::new(Store::open(dir.path(), &key).unwrap());
-    let ids = [1, 2].map(|nonce| world.request(1, nonce).request.ceremony_id());
+    let ids = [1, 2].map(|nonce| world.request(1, nonce).ceremony_id());
     for round in 0..300u64 {
         for id in ids {
             let mut journal = Journal::open(Arc::clone(&store), id).unwrap();
@@ -105,7 +105,7 @@ fn a_nonce_is_used_for_one_request_only_also_after_a_restart() {
     let (world, key) = (World::new(4), key());
     let dir = tempfile::tempdir().unwrap();
     let first = entry(&world, 1);
-    let first_id = first.request.request.ceremony_id();
+    let first_id = first.ceremony_id();
     {
         let store = Store::open(dir.path(), &key).unwrap();
         assert_eq!(store.begin_ceremony(first_id, &first).unwrap(), Begin::New);
@@ -115,7 +115,7 @@ fn a_nonce_is_used_for_one_request_only_also_after_a_restart() {
     assert_eq!(store.begin_ceremony(first_id, &first).unwrap(), Begin::Known(CeremonyState::Incomplete));
     let mut other = entry(&world, 1);
     other.request.request.validator_count = 9;
-    let other_id = other.request.request.ceremony_id();
+    let other_id = other.ceremony_id();
     let refused = store.begin_ceremony(other_id, &other).unwrap_err();
     assert!(matches!(refused, StoreError::NonceUsed { ceremony_id } if ceremony_id == first_id));
     assert!(store.ceremony(other_id).unwrap().is_none(), "a refused request leaves nothing behind");
@@ -147,7 +147,7 @@ fn a_store_refuses_another_key_a_newer_layout_and_a_second_process_in_words() {
 fn shares_moved_to_another_ceremony_do_not_open() {
     let (world, key) = (World::new(4), key());
     let dir = tempfile::tempdir().unwrap();
-    let ids = [1, 2].map(|nonce| world.request(1, nonce).request.ceremony_id());
+    let ids = [1, 2].map(|nonce| world.request(1, nonce).ceremony_id());
     {
         let store = Arc::new(Store::open(dir.path(), &key).unwrap());
         for id in ids {
@@ -176,7 +176,7 @@ fn a_closed_store_writes_nothing_more() {
     let (world, key) = (World::new(4), key());
     let dir = tempfile::tempdir().unwrap();
     let store = Arc::new(Store::open(dir.path(), &key).unwrap());
-    let id = world.request(1, 1).request.ceremony_id();
+    let id = world.request(1, 1).ceremony_id();
     let mut journal = Journal::open(Arc::clone(&store), id).unwrap();
     store.close();
     let refused = [

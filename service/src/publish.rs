@@ -210,7 +210,7 @@ fn prepare(candidate: &Candidate, now_ms: u64) -> ApiResult<Merged> {
 pub fn new_ceremony(signed: &SignedRequest) -> ApiResult<NewCeremony> {
     let request = &signed.request;
     Ok(NewCeremony {
-        ceremony_id: request.ceremony_id().to_string(),
+        ceremony_id: signed.ceremony_id().to_string(),
         owner: address_key(&request.owner),
         nonce: request.nonce,
         cluster_pubkey: to_hex(&request.cluster_pubkey.to_bytes()),

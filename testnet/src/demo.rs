@@ -175,7 +175,7 @@ impl Demo {
         let deposits = [(files.deposit_name.as_str(), files.deposit_data.as_str())];
         let registry = self.testnet.registry();
         let report = verify_directory_files(&files.certificate, &deposits, Some(registry), &mut OsRng)?;
-        let same = report.ceremony_id == finished.request.request.ceremony_id();
+        let same = report.ceremony_id == finished.request.ceremony_id();
         if !same || report.validators != self.options.validators as usize {
             return Err(DemoError::Count { expected: self.options.validators, found: report.validators });
         }

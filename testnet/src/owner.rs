@@ -142,7 +142,7 @@ impl Owner {
     /// Submits a request.
     pub async fn submit(&self, signed: &SignedRequest) -> Result<CeremonyId, OwnerError> {
         self.json(self.call(Method::POST, "/v1/requests").json(signed), "the request").await?;
-        Ok(signed.request.ceremony_id())
+        Ok(signed.ceremony_id())
     }
 
     /// The ceremony as the service shows it.

@@ -112,7 +112,8 @@ impl World {
             nonce,
             deadline: now_s + REQUEST_VALID_S,
         };
-        SignedRequest { signature: self.owner.sign_digest(&request.digest()), request }
+        let signature = self.owner.sign_digest(&request.digest());
+        SignedRequest::by_signature(request, signature)
     }
 }
 

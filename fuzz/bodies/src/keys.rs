@@ -68,7 +68,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
         validator.pubkey.to_bytes().to_vec(),
         format!("0x{}", hex::encode(validator.pubkey.to_bytes())).into_bytes(),
         validator.deposit_signature.to_bytes().to_vec(),
-        request.signature.to_bytes().to_vec(),
+        request.origin.signature().expect("signed").to_bytes().to_vec(),
         request.request.owner.to_string().into_bytes(),
         vec![8; 32],
         // Once taken for the key 02ff..: another encoding of it.

@@ -9,7 +9,7 @@ use cluster_core::ceremony::CeremonyId;
 use cluster_core::certificate::Certificate;
 use cluster_core::encoding::to_hex;
 use cluster_core::registry::Registry;
-use cluster_core::request::Request;
+use cluster_core::request::SignedRequest;
 use cluster_crypto::ethereum::{personal_message_digest, WalletKey};
 use rand_core::OsRng;
 use reqwest::Method;
@@ -26,13 +26,13 @@ const POLL: Duration = Duration::from_millis(500);
 pub(super) async fn until_ready(
     client: &ServiceClient,
     wallet: &WalletKey,
-    request: &Request,
+    request: &SignedRequest,
     registry: Option<&dyn Registry>,
     out: &Path,
     patience: Duration,
 ) -> anyhow::Result<ExitCode> {
     let ceremony_id = request.ceremony_id();
-    let token = log_in(client, wallet, request.chain_id).await?;
+    let token = log_in(client, wallet, request.request.chain_id).await?;
     let give_up = Instant::now() + patience;
     let mut shown = String::new();
     loop {

@@ -103,7 +103,10 @@ pub(super) fn run(args: &RequestArgs) -> anyhow::Result<ExitCode> {
                 println!("{}", serde_json::to_string_pretty(&typed_data_json(&request))?);
             }
             match &wallet {
-                Some(wallet) => SignedRequest { signature: wallet.sign_digest(&request.digest()), request },
+                Some(wallet) => {
+                    let signature = wallet.sign_digest(&request.digest());
+                    SignedRequest::by_signature(request, signature)
+                }
                 None if args.dry_run => return Ok(ExitCode::SUCCESS),
                 None => bail!("signature: give --owner-key-file to sign, or --dry-run to see what is to be signed"),
             }
@@ -176,7 +179,7 @@ async fn submit(
         bail!("give --service or --gateway to submit to, or --dry-run");
     };
     let client = ServiceClient::new(base, Duration::from_secs(30))?;
-    let ceremony_id = signed.request.ceremony_id();
+    let ceremony_id = signed.ceremony_id();
     match client.submit_request(signed).await {
         Ok(_) => println!("accepted; ceremony_id {ceremony_id}"),
         // With --wait the answer to "did I submit this already?" is to follow it.
@@ -188,7 +191,7 @@ async fn submit(
     match wallet {
         Some(wallet) if args.wait => {
             let patience = Duration::from_secs(args.timeout_s);
-            follow::until_ready(&client, wallet, &signed.request, registry, &args.out, patience).await
+            follow::until_ready(&client, wallet, &signed, registry, &args.out, patience).await
         }
         _ => Ok(ExitCode::SUCCESS),
     }

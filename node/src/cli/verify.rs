@@ -96,7 +96,7 @@ fn verify_evidence(
         let name = file_name(path);
         let text = read_bounded(path, MAX_EVIDENCE_BYTES)?;
         let evidence = EvidenceFile::parse(&text).map_err(|error| anyhow::anyhow!("{name} is wrong: {error}"))?;
-        let ceremony_id = evidence.request.request.ceremony_id();
+        let ceremony_id = evidence.request.ceremony_id();
         let transcript = certificate
             .map(|certificate| &certificate.transcript)
             .filter(|transcript| transcript.ceremony_id() == ceremony_id);

@@ -215,7 +215,7 @@ impl Ceremonies {
     /// writes to the disk.
     pub(crate) fn admit(&self, signed: &SignedRequest, lateness: Lateness) -> Result<CeremonyId, AdmissionError> {
         let shared = &self.shared;
-        let ceremony_id = signed.request.ceremony_id();
+        let ceremony_id = signed.ceremony_id();
         if shared.running().contains_key(&ceremony_id) {
             return Ok(ceremony_id);
         }

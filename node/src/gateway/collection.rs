@@ -110,7 +110,8 @@ impl Collection {
             return Err(ContributionError::OtherSigner { from, signer });
         }
         let transcript = contribution.transcript;
-        let own = transcript.request.request == *self.request.request();
+        let own = transcript.request.essence() == self.request.signed().essence()
+            && transcript.request.ceremony_id() == self.request.ceremony_id();
         if !own || transcript.committee != self.request.committee().members() {
             return Err(ContributionError::OtherCeremony);
         }

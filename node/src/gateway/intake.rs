@@ -115,7 +115,7 @@ impl Intake {
         let outcome = if taken.is_ok() { "accepted" } else { "refused" };
         self.shared.metrics.requests.get_or_create(&OutcomeLabel { outcome }).inc();
         if let Err(error) = &taken {
-            let ceremony_id = signed.request.ceremony_id();
+            let ceremony_id = signed.ceremony_id();
             tracing::info!(%ceremony_id, field = error.field(), %error, "refused a request of {}", signed.request.owner);
         }
         taken
@@ -160,7 +160,7 @@ impl Intake {
         }
         unfinished.sort_by_key(|entry| std::cmp::Reverse(entry.started_ms));
         for entry in unfinished.into_iter().take(FOLLOWED) {
-            let ceremony_id = entry.request.request.ceremony_id();
+            let ceremony_id = entry.request.ceremony_id();
             if let Err(error) = self.follow_again(&entry.request) {
                 tracing::error!(%ceremony_id, %error, "ceremony {} cannot be followed", ceremony_id.short());
             }
@@ -309,7 +309,7 @@ impl Intake {
     /// Gives a contribution to its follower; wakes or begins one for a ceremony that this gateway did not start.
     fn hand_over(&self, from: OperatorId, contribution: Contribution) -> Response {
         let signed = contribution.transcript.request.clone();
-        let ceremony_id = signed.request.ceremony_id();
+        let ceremony_id = signed.ceremony_id();
         if !self.followed().contains_key(&ceremony_id) {
             match self.adopt(&signed) {
                 Ok(true) => {}

@@ -197,7 +197,7 @@ impl Answers {
         let ceremonies = self.ceremonies.clone();
         self.blocking(permit, move || {
             let admitted = match request {
-                Some(request) if request.request.ceremony_id() != ceremony_id => {
+                Some(request) if request.ceremony_id() != ceremony_id => {
                     return responder.respond(dkg::Response::refused("the request is of another ceremony"));
                 }
                 Some(request) if !request.request.operator_ids.contains(&from) => {
@@ -246,7 +246,7 @@ impl Answers {
             }
             Err(error) => {
                 self.count_request("refused");
-                let ceremony_id = signed.request.ceremony_id();
+                let ceremony_id = signed.ceremony_id();
                 tracing::info!(%ceremony_id, field = error.field(), %error, "refused a request of {}", signed.request.owner);
                 publish::Response::refused(error.field(), refusal(&error))
             }
@@ -292,7 +292,7 @@ impl Answers {
             return;
         }
         let ceremonies = self.ceremonies.clone();
-        let ceremony_id = signed.request.ceremony_id();
+        let ceremony_id = signed.ceremony_id();
         let admitted = tokio::task::spawn_blocking(move || ceremonies.admit(&signed, Lateness::MayComplete)).await;
         if let Ok(Err(error)) = admitted {
             tracing::info!(%ceremony_id, %error, "a peer told of a ceremony that this operator cannot join");

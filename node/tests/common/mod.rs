@@ -167,7 +167,8 @@ impl World {
             nonce,
             deadline: now_ms() / 1000 + 600,
         };
-        SignedRequest { signature: self.wallet.sign_digest(&request.digest()), request }
+        let signature = self.wallet.sign_digest(&request.digest());
+        SignedRequest::by_signature(request, signature)
     }
 }
 

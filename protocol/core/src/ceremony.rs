@@ -1,5 +1,6 @@
 //! The name of one DKG run.
 
+use crate::chain::EventId;
 use crate::encoding::{from_hex, to_hex, HexError};
 use cluster_crypto::hash::TaggedHash;
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,12 @@ impl CeremonyId {
     /// out on purpose: two signatures under one request are still one ceremony.
     pub fn of_request_digest(digest: &[u8; 32]) -> Self {
         CeremonyId(TaggedHash::new("cluster-node/ceremony/1").bytes(digest).finish())
+    }
+
+    /// The id of the ceremony that an event of the chain asks for: one event is one ceremony, in whatever block the
+    /// chain finally has its transaction.
+    pub fn of_event(event: &EventId) -> Self {
+        CeremonyId(TaggedHash::new("cluster-node/ceremony-of-event/1").bytes(&event.to_bytes()).finish())
     }
 
     /// The 32 bytes.

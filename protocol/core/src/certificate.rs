@@ -61,6 +61,7 @@ pub struct ValidatorRecord {
 impl Transcript {
     /// The digest that receipts sign. The owner's signature is left out: two signatures under one
     /// request are one ceremony, and receipts of operators that saw different ones must fit together.
+    /// So is what the time of a block decides, see [`SignedRequest::essence`]; the ceremony id names the event.
     pub fn digest(&self) -> [u8; 32] {
         #[derive(Serialize)]
         struct Content<'a>(
@@ -69,7 +70,7 @@ impl Transcript {
             &'a [(OperatorId, [u8; 32])],
             &'a [ValidatorRecord],
         );
-        let request = &self.request.request;
+        let request = &self.request.essence();
         let content = Content(request, &self.committee, &self.qualified, &self.validators);
         TaggedHash::new("cluster-node/transcript/1")
             .bytes(self.ceremony_id().as_bytes())
@@ -80,7 +81,7 @@ impl Transcript {
 
     /// The ceremony that the request starts.
     pub fn ceremony_id(&self) -> CeremonyId {
-        self.request.request.ceremony_id()
+        self.request.ceremony_id()
     }
 
     /// The network of the request; `None` for an unknown chain id.

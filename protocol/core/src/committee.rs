@@ -4,6 +4,9 @@ use cluster_crypto::{identity, ShareIndex, Threshold};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
+/// Operators of the largest committee.
+pub const MAX_SIZE: usize = 13;
+
 /// The registry's number of an operator. Not a share index: see [`Committee::index_of`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -4,11 +4,12 @@
 use crate::{
     ceremony::CeremonyId,
     certificate::{Certificate, CertificateError, Readiness},
+    chain::EventId,
     committee::OperatorId,
     deposit::{DepositDataJson, DepositError},
     network::Network,
     registry::Registry,
-    request::MAX_VALIDATORS,
+    request::{EventLookup, Origin, MAX_VALIDATORS},
 };
 use cluster_crypto::ethereum::Address;
 use rand_core::CryptoRngCore;
@@ -108,6 +109,33 @@ pub struct Report {
     pub deposit_files: Vec<String>,
     /// Whether the operators' keys were compared with a registry.
     pub registry_checked: bool,
+    /// What makes the request the owner's.
+    pub authority: Authority,
+}
+
+/// What makes a verified request its owner's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Authority {
+    /// The owner's signature, which was verified.
+    Signature,
+    /// An event of the chain.
+    Event {
+        /// The event.
+        event: EventId,
+        /// Whether it was looked up and asks for exactly this. Otherwise the owner is only claimed.
+        looked_up: bool,
+    },
+}
+
+fn authority(origin: &Origin, registry: Option<&dyn Registry>) -> Authority {
+    match origin {
+        Origin::Signature(_) => Authority::Signature,
+        Origin::Event(event) => {
+            let answer = registry.map(|registry| registry.event_request(event));
+            Authority::Event { event: *event, looked_up: matches!(answer, Some(EventLookup::Found(_))) }
+        }
+    }
 }
 
 /// Verifies the certificate in full and compares every field of every deposit data entry with it.
@@ -143,6 +171,7 @@ pub fn verify_directory_files(
         readiness: verified.readiness,
         deposit_files: deposit_files.iter().map(|(name, _)| (*name).to_owned()).collect(),
         registry_checked: registry.is_some(),
+        authority: authority(&certificate.transcript.request.origin, registry),
     })
 }
 

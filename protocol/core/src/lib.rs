@@ -8,6 +8,7 @@
 //! | [`request`], [`eip712`] | what an owner asks for, and every check on it |
 //! | [`exit`] | an owner's order to let validators leave |
 //! | [`ceremony`], [`committee`], [`network`], [`registry`] | who and where |
+//! | [`chain`] | the contracts' events, the facts that follow from them, and the follower of the chain |
 //! | [`deposit`] | deposit containers, roots, domain, launchpad file |
 //! | [`beacon`], [`duty`] | the chain as validators see it, and names of what committees do for them |
 //! | [`signing`] | partial signatures of a committee, combined and verified |
@@ -20,6 +21,7 @@
 pub mod beacon;
 pub mod ceremony;
 pub mod certificate;
+pub mod chain;
 pub mod committee;
 pub mod consensus;
 pub mod deposit;

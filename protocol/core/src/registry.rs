@@ -1,7 +1,7 @@
-//! Who may take part: operators, gateways and bootstrap peers with their keys. A file for now, a
-//! chain later; the rest of the system sees the [`Registry`] trait only.
+//! Who may take part: operators, gateways and bootstrap peers with their keys. A file, or the contracts
+//! of a chain; the rest of the system sees the [`Registry`] trait only.
 
-use crate::{committee::OperatorId, network::Network};
+use crate::{chain::EventId, committee::OperatorId, network::Network, request::EventLookup};
 use cluster_crypto::{ethereum::Address, identity};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
@@ -30,6 +30,11 @@ pub trait Registry: Send + Sync {
     fn gateways(&self) -> Vec<GatewayEntry>;
     /// Every bootstrap peer.
     fn bootstraps(&self) -> Vec<BootstrapEntry>;
+    /// What an event of the chain asks for. Nobody starts a ceremony with an invented event, so whoever cannot look it
+    /// up says so and the request is refused.
+    fn event_request(&self, _event: &EventId) -> EventLookup {
+        EventLookup::NoChain
+    }
 }
 
 /// One operator.

@@ -1,8 +1,15 @@
 //! An owner's request for deposit data, and the checks that every operator, gateway and service
 //! makes on it for itself. A [`CheckedRequest`] is the only way to a ceremony.
+//!
+//! An owner asks either by signature or by a transaction: see [`Origin`].
+
+mod origin;
+
+pub use origin::{EventLookup, EventRequest, Origin};
 
 use crate::{
     ceremony::CeremonyId,
+    chain::EventId,
     committee::{Committee, CommitteeError, OperatorId},
     eip712,
     network::Network,
@@ -23,7 +30,8 @@ pub const DEFAULT_MAX_DEADLINE_AHEAD_S: u64 = 7 * 24 * 3600;
 /// Longest JSON text of a [`SignedRequest`] that callers should read, in bytes.
 pub const MAX_REQUEST_BYTES: usize = 4096;
 
-/// What an owner asks for. All fields are signed (EIP-712, see [`crate::eip712`]).
+/// What an owner asks for. All fields are signed (EIP-712, see [`crate::eip712`]), or follow from an event of the chain
+/// (see [`crate::chain::DepositDataRequested::request`]).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Request {
@@ -53,20 +61,22 @@ impl Request {
         eip712::request_digest(self)
     }
 
-    /// The ceremony that this request starts.
-    pub fn ceremony_id(&self) -> CeremonyId {
+    /// The ceremony that this request starts once its owner has signed it.
+    pub fn ceremony_id_when_signed(&self) -> CeremonyId {
         CeremonyId::of_request_digest(&self.digest())
     }
 }
 
-/// A request with its owner's signature. Nothing is checked yet.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// A request and what makes it the owner's. Nothing is checked yet.
+///
+/// As JSON `{ "request": .., "signature": "0x.." }` or `{ "request": .., "event": { .. } }`; in binary the request and 65
+/// bytes, see [`Origin`].
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedRequest {
     /// The request.
     pub request: Request,
-    /// The owner's EIP-712 signature.
-    pub signature: RecoverableSignature,
+    /// The owner's signature, or the event that says the same.
+    pub origin: Origin,
 }
 
 /// What a node accepts.
@@ -184,6 +194,36 @@ pub enum RequestError {
         /// The address that the signature gives for this content.
         recovered: Address,
     },
+    /// The origin names an event of another chain than the request.
+    #[error(
+        "event is of chain {found}, but the request is for chain {expected}; take the event from chain {expected}"
+    )]
+    EventOnOtherChain {
+        /// Chain id of the request.
+        expected: u64,
+        /// Chain id of the event.
+        found: u64,
+    },
+    /// Nobody here can say what the event is.
+    #[error(
+        "the request names event {event} as its authority, and this node reads no chain to look it up; configure [chain], or sign the request"
+    )]
+    NoChain {
+        /// The event named.
+        event: Box<EventId>,
+    },
+    /// No such event, or not yet with enough confirmations, or its block was replaced by another.
+    #[error("the chain has no confirmed event {event} that asks for deposit data; wait for its confirmations, or sign the request")]
+    UnknownEvent {
+        /// The event named.
+        event: Box<EventId>,
+    },
+    /// The event asks for something else.
+    #[error("event {event} asks for something else than this request; send exactly what the event says")]
+    EventMismatch {
+        /// The event named.
+        event: Box<EventId>,
+    },
 }
 
 impl RequestError {
@@ -202,6 +242,10 @@ impl RequestError {
             | RequestError::UnknownOperator { .. }
             | RequestError::SharedOperatorKey { .. } => "operator_ids",
             RequestError::BadSignature | RequestError::OwnerMismatch { .. } => "signature",
+            RequestError::EventOnOtherChain { .. }
+            | RequestError::NoChain { .. }
+            | RequestError::UnknownEvent { .. }
+            | RequestError::EventMismatch { .. } => "event",
         }
     }
 }
@@ -218,7 +262,35 @@ impl From<CommitteeError> for RequestError {
 }
 
 impl SignedRequest {
-    /// Every check, cheap ones first and the signature last. `now_s` is in unix seconds.
+    /// A request that its owner signed.
+    pub fn by_signature(request: Request, signature: RecoverableSignature) -> Self {
+        SignedRequest { request, origin: Origin::Signature(signature) }
+    }
+
+    /// A request that an event of the chain makes.
+    pub fn by_event(request: Request, event: EventId) -> Self {
+        SignedRequest { request, origin: Origin::Event(event) }
+    }
+
+    /// The ceremony that this request starts: of its EIP-712 digest, or of its event.
+    pub fn ceremony_id(&self) -> CeremonyId {
+        match &self.origin {
+            Origin::Signature(_) => self.request.ceremony_id_when_signed(),
+            Origin::Event(event) => CeremonyId::of_event(event),
+        }
+    }
+
+    /// What all operators of the ceremony agree on. The deadline of an event's request follows from the time of its
+    /// block, which differs between operators while the chain is undecided about the block: it is left out.
+    pub fn essence(&self) -> Request {
+        match self.origin {
+            Origin::Signature(_) => self.request.clone(),
+            Origin::Event(_) => Request { deadline: 0, ..self.request.clone() },
+        }
+    }
+
+    /// Every check, cheap ones first and the origin last. `now_s` is in unix seconds. The registry also answers for
+    /// events, see [`Registry::event_request`]; the deadline is then the one that this node sees on its chain.
     pub fn check(
         &self,
         rules: &RequestRules,
@@ -226,8 +298,15 @@ impl SignedRequest {
         now_s: u64,
     ) -> Result<CheckedRequest, RequestError> {
         self.check_fields(rules)?;
-        self.check_deadline(rules, now_s)?;
-        self.finish(rules.network, registry)
+        let current = match &self.origin {
+            Origin::Signature(_) => self.clone(),
+            Origin::Event(event) if registry.event_request(event) == EventLookup::NotLookedUp => {
+                return Err(RequestError::NoChain { event: Box::new(*event) });
+            }
+            Origin::Event(event) => SignedRequest { request: self.look_up(event, registry)?, origin: self.origin },
+        };
+        current.check_deadline(rules, now_s)?;
+        current.finish(rules.network, registry)
     }
 
     /// All checks except the deadline: for completing and verifying a ceremony that once started.
@@ -240,7 +319,7 @@ impl SignedRequest {
         self.finish(rules.network, registry)
     }
 
-    /// Everything that the request alone tells, except the signature and the deadline.
+    /// Everything that the request alone tells, except its origin and the deadline.
     pub(crate) fn check_fields(&self, rules: &RequestRules) -> Result<(), RequestError> {
         let request = &self.request;
         let expected = rules.network.chain_id();
@@ -279,24 +358,61 @@ impl SignedRequest {
         Ok(())
     }
 
-    /// Whether the owner signed exactly this request; the ceremony it starts.
-    pub(crate) fn check_signature(&self) -> Result<CeremonyId, RequestError> {
-        let digest = self.request.digest();
-        let recovered = ethereum::recover(&digest, &self.signature).map_err(|_| RequestError::BadSignature)?;
-        if recovered != self.request.owner {
-            return Err(RequestError::OwnerMismatch { owner: self.request.owner, recovered });
+    /// Whether the owner signed exactly this request, or the event asks for exactly this; the ceremony it starts.
+    pub(crate) fn check_origin(&self, registry: Option<&dyn Registry>) -> Result<CeremonyId, RequestError> {
+        match (&self.origin, registry) {
+            (Origin::Signature(signature), _) => {
+                let digest = self.request.digest();
+                let recovered = ethereum::recover(&digest, signature).map_err(|_| RequestError::BadSignature)?;
+                if recovered != self.request.owner {
+                    return Err(RequestError::OwnerMismatch { owner: self.request.owner, recovered });
+                }
+                Ok(CeremonyId::of_request_digest(&digest))
+            }
+            (Origin::Event(event), Some(registry)) => {
+                self.look_up(event, registry)?;
+                Ok(CeremonyId::of_event(event))
+            }
+            (Origin::Event(event), None) => {
+                self.check_event_chain(event)?;
+                Ok(CeremonyId::of_event(event))
+            }
         }
-        Ok(CeremonyId::of_request_digest(&digest))
     }
 
-    /// Looks the committee up and recovers the signer.
+    /// The request of the event as this node's chain has it, if it is this one.
+    fn look_up(&self, event: &EventId, registry: &dyn Registry) -> Result<Request, RequestError> {
+        self.check_event_chain(event)?;
+        match registry.event_request(event) {
+            EventLookup::NoChain => Err(RequestError::NoChain { event: Box::new(*event) }),
+            EventLookup::NotLookedUp => Ok(self.request.clone()),
+            EventLookup::Unknown => Err(RequestError::UnknownEvent { event: Box::new(*event) }),
+            EventLookup::Found(found) => {
+                let found = SignedRequest::by_event(found.request, *event);
+                if found.essence() != self.essence() {
+                    return Err(RequestError::EventMismatch { event: Box::new(*event) });
+                }
+                Ok(found.request)
+            }
+        }
+    }
+
+    fn check_event_chain(&self, event: &EventId) -> Result<(), RequestError> {
+        if event.chain_id != self.request.chain_id {
+            let (expected, found) = (self.request.chain_id, event.chain_id);
+            return Err(RequestError::EventOnOtherChain { expected, found });
+        }
+        Ok(())
+    }
+
+    /// Looks the committee up, and who asks.
     fn finish(&self, network: Network, registry: &dyn Registry) -> Result<CheckedRequest, RequestError> {
         let member = |id: &OperatorId| match registry.operator(*id) {
             Some(entry) => Ok((*id, entry.public_key)),
             None => Err(RequestError::UnknownOperator { id: *id }),
         };
         let committee = Committee::new(self.request.operator_ids.iter().map(member).collect::<Result<_, _>>()?)?;
-        let ceremony_id = self.check_signature()?;
+        let ceremony_id = self.check_origin(Some(registry))?;
         Ok(CheckedRequest { signed: self.clone(), network, committee, ceremony_id })
     }
 }
@@ -316,7 +432,7 @@ impl CheckedRequest {
         &self.signed.request
     }
 
-    /// The request with its signature, to pass on.
+    /// The request with its origin, to pass on.
     pub fn signed(&self) -> &SignedRequest {
         &self.signed
     }

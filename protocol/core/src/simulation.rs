@@ -144,7 +144,7 @@ pub fn scenario(
         deadline: START.seconds() + 600,
     };
     let signature = wallet.sign_digest(&request.digest());
-    Ok((keys, registry, SignedRequest { request, signature }))
+    Ok((keys, registry, SignedRequest::by_signature(request, signature)))
 }
 
 impl Simulation {

@@ -13,7 +13,7 @@ use cluster_core::committee::OperatorId;
 use cluster_core::dkg::{CulpritKind, Step};
 use cluster_core::duty::{CommitteeId, InstanceId, InstanceKind, SigningId, SigningKind};
 use cluster_core::encoding;
-use cluster_core::request::{Request, SignedRequest};
+use cluster_core::request::{Origin, Request, SignedRequest};
 use cluster_crypto::ethereum::{Address, RecoverableSignature};
 use cluster_crypto::identity::SecretKey;
 use cluster_net::codec::{self, read_frame, write_frame, Encoded, FrameError, Wire};
@@ -169,7 +169,7 @@ fn signed_request() -> SignedRequest {
             nonce: 1,
             deadline: 2,
         },
-        signature: RecoverableSignature::from_bytes(&[27; 65]).unwrap(),
+        origin: Origin::Signature(RecoverableSignature::from_bytes(&[27; 65]).unwrap()),
     }
 }
 

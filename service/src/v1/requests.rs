@@ -99,7 +99,7 @@ pub async fn typed_data(
     Ok(Json(TypedDataAnswer {
         typed_data: cluster_core::eip712::typed_data_json(&request),
         digest: to_hex(&request.digest()),
-        ceremony_id: request.ceremony_id().to_string(),
+        ceremony_id: request.ceremony_id_when_signed().to_string(),
     }))
 }
 

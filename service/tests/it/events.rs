@@ -97,7 +97,7 @@ on_both_databases! {
         let world = World::start(database).await;
         let signed = world.signed(0, 1, 1);
         world.submit(&signed).await;
-        let id = signed.request.ceremony_id().to_string();
+        let id = signed.ceremony_id().to_string();
         let token = world.login(0).await;
         let status = || async { world.get_as(&token, &format!("/v1/ceremonies/{id}")).await.json()["status"].clone() };
         world.clock.advance_ms((3600 + 60) * 1000);
@@ -132,7 +132,7 @@ on_both_databases! {
         let world = World::start(database).await;
         let signed = world.signed(0, 1, 1);
         world.submit(&signed).await;
-        let id = signed.request.ceremony_id().to_string();
+        let id = signed.ceremony_id().to_string();
         let (first, second) = (world.login(0).await, world.login(0).await);
         let mut logged_out = Stream::open(&world, &first, &id, Some(1)).await;
         let mut stopped = Stream::open(&world, &second, &id, Some(1)).await;

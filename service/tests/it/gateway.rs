@@ -121,7 +121,7 @@ on_both_databases! {
         let signed = world.signed(0, 1, 1);
         world.submit(&signed).await;
         let token = world.login(0).await;
-        let id = signed.request.ceremony_id().to_string();
+        let id = signed.ceremony_id().to_string();
         let report = |operator_id: u32, step: &str| json!({ "operator_id": operator_id, "step": step, "at_ms": world.clock.now_ms() });
         let long = "x".repeat(257);
         let bad = [

@@ -73,7 +73,7 @@ on_both_databases! {
         let signed = world.signed(0, u64::MAX, 2);
         let accepted = world.submit(&signed).await;
         assert_eq!((accepted.status.as_u16(), accepted.json()), (202, json!({
-            "ceremony_id": signed.request.ceremony_id(), "status": "pending" })));
+            "ceremony_id": signed.ceremony_id(), "status": "pending" })));
         assert_eq!(world.submit(&signed).await.json(), accepted.json(), "again");
         let mut other = signed.request.clone();
         other.validator_count = 3;
@@ -146,7 +146,7 @@ on_both_databases! {
         assert_eq!(answer["digest"], format!("0x{}", hex::encode(digest)));
         let signature = world.wallets[0].sign_digest(&digest);
         assert_eq!(recover(&digest, &signature).unwrap(), request.owner);
-        let accepted = world.submit(&SignedRequest { request: request.clone(), signature }).await;
+        let accepted = world.submit(&SignedRequest::by_signature(request.clone(), signature)).await;
         assert_eq!((accepted.status.as_u16(), &accepted.json()["ceremony_id"]), (202, &answer["ceremony_id"]));
         let mut wrong = serde_json::to_value(&request).unwrap();
         wrong["chain_id"] = json!(1);

@@ -140,7 +140,7 @@ async fn garbage_gets_an_answer_that_is_not_a_server_error() {
     let world = World::start(Database::sqlite()).await;
     let signed = world.signed(0, 1, 1);
     world.submit(&signed).await;
-    let id = signed.request.ceremony_id().to_string();
+    let id = signed.ceremony_id().to_string();
     let token = world.login(0).await;
     let samples = [
         serde_json::to_string(&signed).unwrap(),

@@ -39,11 +39,12 @@ struct CheckedTranscript {
 }
 
 impl Certificate {
-    /// Checks everything: request signature (whatever the deadline), ceremony id, committee, counts,
+    /// Checks everything: who made the request (whatever the deadline), ceremony id, committee, counts,
     /// qualified dealers, share keys against validator keys, deposit roots and signatures, receipts.
     ///
     /// With a registry, the committee's keys must be the registered ones. Without one, the keys in the
-    /// certificate are taken as they are: it is then consistent, but who signed it is not known.
+    /// certificate are taken as they are: it is then consistent, but who signed it is not known. The
+    /// same holds for a request that an event of the chain makes: the registry looks the event up.
     ///
     /// `rng` draws the coefficients of the batch checks; a false certificate passes with probability
     /// at most 2^-64. 1,000 validators take about a second.
@@ -140,7 +141,7 @@ impl Transcript {
         registry: Option<&dyn Registry>,
         rng: &mut impl CryptoRngCore,
     ) -> Result<CheckedTranscript, CertificateError> {
-        let network = self.check_request(ceremony_id)?;
+        let network = self.check_request(ceremony_id, registry)?;
         let committee = self.check_committee(registry)?;
         self.check_counts(&committee)?;
         self.check_qualified(&committee)?;
@@ -150,7 +151,11 @@ impl Transcript {
         Ok(CheckedTranscript { ceremony_id: self.ceremony_id(), network, committee })
     }
 
-    fn check_request(&self, stated_id: Option<CeremonyId>) -> Result<Network, CertificateError> {
+    fn check_request(
+        &self,
+        stated_id: Option<CeremonyId>,
+        registry: Option<&dyn Registry>,
+    ) -> Result<Network, CertificateError> {
         const REQUEST: &str = "transcript.request.request";
         let in_request = |error: RequestError| {
             let path = format!("{REQUEST}.{}", error.field());
@@ -160,11 +165,14 @@ impl Transcript {
         let network = Network::from_chain_id(chain_id)
             .ok_or_else(|| CertificateError::new(format!("{REQUEST}.chain_id"), Problem::UnknownChain(chain_id)))?;
         self.request.check_fields(&RequestRules::new(network)).map_err(in_request)?;
-        match (self.request.check_signature(), stated_id) {
+        match (self.request.check_origin(registry), stated_id) {
             (Ok(found), Some(stated)) if found != stated => {
                 Err(CertificateError::mismatch("ceremony_id", found, stated))
             }
             (Ok(_), _) => Ok(network),
+            (Err(error), _) if error.field() == "event" => {
+                Err(CertificateError::new("transcript.request.event", Problem::Request(error)))
+            }
             // The id confirms the request, so it is the signature that was changed.
             (Err(error), Some(stated)) if stated == self.ceremony_id() => {
                 Err(CertificateError::new("transcript.request.signature", Problem::Request(error)))

@@ -176,7 +176,8 @@ fn the_transcript_digest_leaves_the_owners_signature_out() {
     let mut world = World::new(Network::Hoodi, 4, 500);
     let mut transcript = world.certificate(4, 1).transcript;
     let digest = transcript.digest();
-    transcript.request.signature = cluster_crypto::ethereum::WalletKey::generate(&mut world.rng).sign_digest(&[1; 32]);
+    let other = cluster_crypto::ethereum::WalletKey::generate(&mut world.rng).sign_digest(&[1; 32]);
+    transcript.request.origin = cluster_core::request::Origin::Signature(other);
     assert_eq!(transcript.digest(), digest);
     transcript.qualified[0].1[0] ^= 1;
     assert_ne!(transcript.digest(), digest);

@@ -76,7 +76,7 @@ impl World {
 
     pub fn sign(&self, request: Request) -> SignedRequest {
         let signature = self.wallet.sign_digest(&request.digest());
-        SignedRequest { request, signature }
+        SignedRequest::by_signature(request, signature)
     }
 
     /// A contribution of each of the first `n` operators for `k` validators.

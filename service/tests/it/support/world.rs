@@ -174,7 +174,7 @@ impl World {
 
     pub fn sign(&self, wallet: usize, request: Request) -> SignedRequest {
         let signature = self.wallets[wallet].sign_digest(&request.digest());
-        SignedRequest { request, signature }
+        SignedRequest::by_signature(request, signature)
     }
 
     pub fn signed(&self, wallet: usize, nonce: u64, validator_count: u32) -> SignedRequest {

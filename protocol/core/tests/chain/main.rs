@@ -1,0 +1,9 @@
+//! The chain as the contracts tell it: decoding, facts, and the follower over a chain that changes its mind.
+
+mod abi;
+mod double;
+mod events;
+mod facts;
+mod follower;
+mod reorgs;
+mod requests;
