@@ -90,6 +90,8 @@ pub enum Failure {
     Unavailable,
     /// The range holds more than the provider gives out at once.
     TooMuch,
+    /// The last block of the range is not there, although it is below the announced head.
+    Missing,
 }
 
 /// What the driver is to do, strictly in order.
@@ -317,11 +319,14 @@ impl Follower {
     }
 
     fn failed(&mut self, now: Time, step: &Step, failure: Failure) {
-        if let Step::Range { .. } = step {
+        if let Step::Range { to, .. } = step {
             let at_once = failure == Failure::TooMuch && self.range > 1;
             self.range = (self.range / 2).max(1);
             if at_once {
                 return self.decide(now);
+            }
+            if failure == Failure::Missing {
+                return self.missing(now, *to);
             }
         }
         self.rest(now, false);

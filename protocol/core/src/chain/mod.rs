@@ -22,8 +22,8 @@ mod malformed;
 mod refusal;
 
 pub use event::{
-    decode, DepositDataRequested, Event, ExitRequested, OperatorRegistered, ValidatorRegistered, MAX_EXIT_VALIDATORS,
-    MAX_LOG_DATA_BYTES, REQUEST_LIFETIME_S,
+    decode, printable_name, DepositDataRequested, Event, ExitRequested, OperatorRegistered, ValidatorRegistered,
+    MAX_EXIT_VALIDATORS, MAX_LOG_DATA_BYTES, REQUEST_LIFETIME_S,
 };
 pub use facts::{
     ClusterNodeFact, Entry, ExitFact, FactKey, Facts, OperatorFact, ValidatorFact, MAX_CLUSTER_NODES, MAX_EXIT_EVENTS,

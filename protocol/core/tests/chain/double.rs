@@ -1,4 +1,5 @@
 //! What the contracts emit, encoded by the ABI library, and a chain of blocks with it.
+#![allow(non_snake_case)]
 
 use alloy_sol_types::{private::U256, SolEvent};
 use cluster_core::chain::{abi, BlockRef, Contracts, Hash32, Header, Log, PubkeyBytes};
