@@ -105,7 +105,7 @@ fn a_nonce_is_used_for_one_request_only_also_after_a_restart() {
     let (world, key) = (World::new(4), key());
     let dir = tempfile::tempdir().unwrap();
     let first = entry(&world, 1);
-    let first_id = first.ceremony_id();
+    let first_id = first.request.ceremony_id();
     {
         let store = Store::open(dir.path(), &key).unwrap();
         assert_eq!(store.begin_ceremony(first_id, &first).unwrap(), Begin::New);
@@ -115,7 +115,7 @@ fn a_nonce_is_used_for_one_request_only_also_after_a_restart() {
     assert_eq!(store.begin_ceremony(first_id, &first).unwrap(), Begin::Known(CeremonyState::Incomplete));
     let mut other = entry(&world, 1);
     other.request.request.validator_count = 9;
-    let other_id = other.ceremony_id();
+    let other_id = other.request.ceremony_id();
     let refused = store.begin_ceremony(other_id, &other).unwrap_err();
     assert!(matches!(refused, StoreError::NonceUsed { ceremony_id } if ceremony_id == first_id));
     assert!(store.ceremony(other_id).unwrap().is_none(), "a refused request leaves nothing behind");

@@ -1,6 +1,7 @@
 //! Configuration: defaults, then a TOML file, then `CLUSTER_SERVICE_*` variables, then command-line flags.
 //! `config.example.toml` documents every field; a test keeps it complete and equal to the defaults.
 
+use crate::chain::ChainConfig;
 use crate::clock::Clock;
 use cluster_core::registry::FileRegistry;
 use cluster_crypto::identity;
@@ -46,6 +47,8 @@ pub struct Config {
     pub log_format: LogFormat,
     /// Filter of the log, in the syntax of tracing-subscriber's `EnvFilter`.
     pub log_filter: String,
+    /// The chain that is read, if any.
+    pub chain: ChainConfig,
     /// A registry already read, instead of `registry_file`. For programs that embed the service.
     #[serde(skip)]
     pub registry: Option<FileRegistry>,
@@ -88,6 +91,7 @@ impl Default for Config {
             shutdown_grace_ms: 10_000,
             log_format: LogFormat::Text,
             log_filter: "info".to_owned(),
+            chain: ChainConfig::default(),
             registry: None,
             clock: Clock::default(),
         }
@@ -117,7 +121,8 @@ impl Config {
             figment = figment.merge(Toml::file_exact(file));
         }
         figment
-            .merge(Env::prefixed("CLUSTER_SERVICE_").ignore(&["config"]))
+            // CLUSTER_SERVICE_CHAIN__START_BLOCK is start_block in [chain].
+            .merge(Env::prefixed("CLUSTER_SERVICE_").ignore(&["config"]).split("__"))
             .merge(Serialized::globals(flags))
             .extract()
             .map_err(|error| ConfigError::Value(Box::new(error)))
@@ -138,15 +143,20 @@ mod tests {
         let serde_json::Value::Object(defaults) = serde_json::to_value(Config::default()).unwrap() else {
             unreachable!()
         };
-        for (field, default) in &defaults {
-            let shown = documented.get(field).unwrap_or_else(|| unreachable!("{field} is not in config.example.toml"));
-            if !default.is_null() {
-                assert_eq!(&serde_json::to_value(shown).unwrap(), default, "{field}");
-            }
-        }
-        assert_eq!(documented.len(), defaults.len());
+        check_documented(&serde_json::to_value(&documented).unwrap(), &serde_json::Value::Object(defaults), "");
         let loaded: Config = toml::from_str(EXAMPLE).unwrap();
         assert_eq!(serde_json::to_value(loaded).unwrap(), serde_json::to_value(Config::default()).unwrap());
+    }
+
+    fn check_documented(documented: &serde_json::Value, default: &serde_json::Value, path: &str) {
+        let (Some(shown), Some(defaults)) = (documented.as_object(), default.as_object()) else {
+            return assert_eq!(documented, default, "{path}");
+        };
+        let names = |map: &serde_json::Map<_, _>| map.keys().cloned().collect::<std::collections::BTreeSet<String>>();
+        assert_eq!(names(shown), names(defaults), "{path}");
+        for (field, default) in defaults.iter().filter(|(_, default)| !default.is_null()) {
+            check_documented(&shown[field], default, &format!("{path}.{field}"));
+        }
     }
 
     #[test]

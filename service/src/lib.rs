@@ -4,6 +4,7 @@
 //! Where to read:
 //! - [`v1`]: the REST API; [`legacy`]: the API of existing apps; [`auth`]: who calls;
 //! - [`publish`]: verification and merging of certificates; [`events`]: what happens in a ceremony;
+//! - [`chain`]: what is read from the chain, and Lido's contracts;
 //! - [`store`]: SQLite or PostgreSQL; [`config`]: what can be set; [`limits`]: every bound.
 //!
 //! The way of a request: `POST /v1/requests` ([`v1::requests`]) checks and stores it, a gateway's poll
@@ -11,6 +12,7 @@
 //! [`publish`] verifies them, and the owner reads the validators ([`v1::validators`]).
 
 pub mod auth;
+pub mod chain;
 pub mod clock;
 pub mod config;
 pub mod events;

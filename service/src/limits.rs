@@ -62,3 +62,28 @@ pub const EVENT_BATCH: i64 = 100;
 pub const EVENT_POLL_MS: u64 = 2_000;
 /// Addresses that the rate limiter remembers.
 pub const RATE_LIMIT_ADDRESSES: usize = 10_000;
+/// Different transactions in one `validator/update`: each is looked up on the chain.
+pub const UPDATE_TRANSACTIONS: usize = 100;
+/// A statement of an owner waits this long for the follower before the answer says "pending".
+pub const HINT_WAIT_MS: u64 = 3_000;
+/// Longest status that a beacon node gives a validator; the longest name has 19 bytes.
+pub const BEACON_STATUS_BYTES: usize = 32;
+/// Keys of one plan of batches, and of one check for duplicates: the largest ceremony.
+pub const CSM_KEYS: usize = 1_000;
+/// Batches of one plan: each takes a call of a contract.
+pub const CSM_BATCHES: u32 = 100;
+/// Keys per transaction unless the caller says otherwise: 6 million gas.
+pub const CSM_BATCH_KEYS_DEFAULT: u32 = 50;
+/// Most keys per transaction: 11.9 million of the 16,777,216 gas that a transaction may take (EIP-7825), with room for a
+/// contract wallet and for Lido's own share.
+pub const CSM_BATCH_KEYS: u32 = 100;
+/// Batches of the deposit queue that are read to find a node operator's place.
+pub const CSM_QUEUE_ITEMS: u128 = 256;
+/// Node operators shown to one owner.
+pub const CSM_OPERATORS: i64 = 100;
+/// Operators in one report of a gateway; as many as a registry holds.
+pub const REPORT_OPERATORS: usize = 10_000;
+/// Characters of the version of an operator's program.
+pub const VERSION_CHARS: usize = 32;
+/// An operator that no gateway heard for this long counts as inactive.
+pub const OPERATOR_SILENT_MS: u64 = 15 * 60 * 1000;

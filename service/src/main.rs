@@ -28,6 +28,8 @@ struct Cli {
 enum Command {
     /// Serve (the default).
     Serve,
+    /// Forget what was read from the chain, so that the next start reads it again. Stop the service first.
+    Rescan,
     /// Print the description of the /v1 API (OpenAPI, JSON).
     Openapi,
     /// Print an example configuration that explains every setting.
@@ -72,6 +74,11 @@ fn main() -> Result<()> {
     match cli.command {
         Some(Command::Openapi) => print(cluster_service::openapi_json()),
         Some(Command::Config) => print(EXAMPLE),
+        Some(Command::Rescan) => {
+            let config = Config::load(cli.config.as_deref(), &cli.flags)?;
+            let runtime = tokio::runtime::Runtime::new().context("the runtime does not start")?;
+            runtime.block_on(rescan(config))
+        }
         Some(Command::Serve) | None => {
             let config = Config::load(cli.config.as_deref(), &cli.flags)?;
             let runtime = tokio::runtime::Runtime::new().context("the runtime does not start")?;
@@ -84,6 +91,13 @@ fn main() -> Result<()> {
 fn print(text: &str) -> Result<()> {
     use std::io::Write;
     std::io::stdout().write_all(text.as_bytes()).context("cannot write to standard output")
+}
+
+async fn rescan(config: Config) -> Result<()> {
+    let store = cluster_service::store::Store::open(&config.database_url, 2).await?;
+    store.forget_chain().await?;
+    store.close().await;
+    print("The next start reads the chain again from chain.start_block.\n")
 }
 
 async fn serve(config: Config) -> Result<()> {

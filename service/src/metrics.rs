@@ -1,5 +1,6 @@
 //! Prometheus metrics, served at `/metrics`.
 
+use crate::chain::metrics::ChainMetrics;
 use crate::state::AppState;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header;
@@ -12,6 +13,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{exponential_buckets, Histogram};
 use prometheus_client::registry::Registry;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// All metrics of the service.
@@ -30,6 +32,8 @@ pub struct Metrics {
     pub waiting_polls: Gauge,
     /// Event streams open now.
     pub event_streams: Gauge,
+    /// Reading the chain.
+    pub chain: Arc<ChainMetrics>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -85,6 +89,8 @@ impl Default for Metrics {
         registry.register("waiting_polls", "Polls of gateways that wait", waiting_polls.clone());
         let event_streams = Gauge::default();
         registry.register("event_streams", "Event streams open", event_streams.clone());
+        let chain = Arc::new(ChainMetrics::default());
+        chain.register(&mut registry);
         Self {
             registry,
             calls,
@@ -94,6 +100,7 @@ impl Default for Metrics {
             requests_accepted,
             waiting_polls,
             event_streams,
+            chain,
         }
     }
 }

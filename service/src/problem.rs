@@ -106,6 +106,12 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "The service failed", detail)
     }
 
+    /// 503: the service reads no chain.
+    pub fn no_chain() -> Self {
+        let detail = "This service reads no chain; its operator has to configure [chain].";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "no-chain", "No chain is read", detail)
+    }
+
     /// 503: not now.
     pub fn unavailable(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "The service cannot answer now", detail)

@@ -13,10 +13,11 @@ use crate::store::{CertificateRow, NewCeremony, Outcome, ValidatorRow};
 use axum::body::Bytes;
 use cluster_core::certificate::{Certificate, Readiness};
 use cluster_core::encoding::to_hex;
-use cluster_core::request::SignedRequest;
+use cluster_core::request::{Origin, SignedRequest};
 use rand_core::OsRng;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
 use std::time::Instant;
 use utoipa::ToSchema;
 
@@ -222,6 +223,14 @@ pub fn new_ceremony(signed: &SignedRequest) -> ApiResult<NewCeremony> {
     })
 }
 
+/// The transaction whose event is the request; empty when the owner signed it.
+pub fn generate_txid(signed: &SignedRequest) -> String {
+    match &signed.origin {
+        Origin::Signature(_) => String::new(),
+        Origin::Event(event) => event.transaction_hash.to_string(),
+    }
+}
+
 fn validator_rows(
     certificate: &Certificate,
     ceremony: &NewCeremony,
@@ -262,6 +271,8 @@ fn validator_rows(
             operators: serde_json::to_string(&shares).map_err(|_| Problem::internal())?,
             created_at_ms: now_ms,
             updated_at_ms: now_ms,
+            generate_txid: generate_txid(&transcript.request),
+            orphaned: 0,
         })
     };
     transcript.validators.iter().enumerate().map(row).collect()
@@ -286,6 +297,11 @@ async fn write(state: &AppState, merged: &Merged, held_digest: &str, now_ms: u64
         return Err(Problem::conflict(detail).with_field("transcript.validators"));
     }
     write.set_outcome(ceremony_id, &merged.outcome, now_ms).await?;
+    if state.chain.is_some() {
+        // The chain may have told of these keys before their certificate came.
+        let pubkeys: BTreeSet<String> = merged.validators.iter().map(|row| row.pubkey.clone()).collect();
+        write.refresh_validators(&pubkeys, now_ms).await?;
+    }
     events::record(&mut write, ceremony_id, merged.event.clone(), now_ms).await?;
     write.commit().await?;
     Ok(true)

@@ -1,6 +1,7 @@
 //! Start and stop.
 
 use crate::auth::siwe::{Origin, SiweError};
+use crate::chain::{self, Chain, ChainConfigError, ChainSettings};
 use crate::config::Config;
 use crate::events::{self, EventBody, EventKind};
 use crate::legacy::envelope::LegacyError;
@@ -17,7 +18,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::Router;
 use cluster_core::encoding::to_hex;
-use cluster_core::registry::{FileRegistry, RegistryError, MAX_REGISTRY_BYTES};
+use cluster_core::registry::{FileRegistry, Registry, RegistryError, MAX_REGISTRY_BYTES};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -48,6 +49,12 @@ pub enum StartError {
     /// The registry is wrong.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    /// The section `[chain]` is wrong.
+    #[error(transparent)]
+    Chain(#[from] ChainConfigError),
+    /// The client of execution nodes cannot be made.
+    #[error("the client of execution nodes cannot be made: {0}")]
+    ChainClient(reqwest::Error),
     /// A public URL is wrong.
     #[error(transparent)]
     Origin(#[from] SiweError),
@@ -71,6 +78,7 @@ pub struct RunningService {
     grace: Duration,
     serving: JoinHandle<()>,
     housekeeping: JoinHandle<()>,
+    chain: Vec<JoinHandle<()>>,
 }
 
 impl std::fmt::Debug for RunningService {
@@ -90,6 +98,13 @@ impl RunningService {
         tidy(&self.state).await
     }
 
+    /// Asks the beacon node about validators now instead of within an epoch.
+    pub fn look_at_beacon(&self) {
+        if let Some(chain) = &self.state.chain {
+            chain.look_at_beacon.notify_one();
+        }
+    }
+
     /// Takes no more calls, ends streams and polls, lets other calls finish within the configured grace, and
     /// closes the database.
     pub async fn shutdown(self) {
@@ -99,6 +114,12 @@ impl RunningService {
         if tokio::time::timeout(self.grace, &mut serving).await.is_err() {
             tracing::warn!("calls were cut off: they did not finish within the grace of {:?}", self.grace);
             serving.abort();
+        }
+        for task in self.chain {
+            // Each ends after the call or the transaction that it is in.
+            if tokio::time::timeout(self.grace, task).await.is_err() {
+                tracing::warn!("a task that reads the chain did not end within the grace of {:?}", self.grace);
+            }
         }
         self.state.store.close().await;
     }
@@ -115,6 +136,13 @@ pub async fn start(config: Config) -> Result<RunningService, StartError> {
     let local_addr = listener.local_addr().map_err(listen_error)?;
     let state = state(&config, registry, local_addr).await?;
     let housekeeping = tokio::spawn(housekeeping(state.clone()));
+    let chain = match &state.chain {
+        Some(chain) => vec![
+            tokio::spawn(chain::driver::run(state.clone(), chain.clone())),
+            tokio::spawn(chain::beacon::run(state.clone(), chain.clone())),
+        ],
+        None => Vec::new(),
+    };
     let app = router(state.clone(), Duration::from_millis(config.request_timeout_ms));
     let until = state.stopping.clone();
     let serving = tokio::spawn(async move {
@@ -126,7 +154,7 @@ pub async fn start(config: Config) -> Result<RunningService, StartError> {
     });
     tracing::info!(%local_addr, "cluster service listens on {local_addr}");
     let grace = Duration::from_millis(config.shutdown_grace_ms);
-    Ok(RunningService { local_addr, state, grace, serving, housekeeping })
+    Ok(RunningService { local_addr, state, grace, serving, housekeeping, chain })
 }
 
 async fn state(config: &Config, registry: FileRegistry, local_addr: SocketAddr) -> Result<AppState, StartError> {
@@ -139,12 +167,22 @@ async fn state(config: &Config, registry: FileRegistry, local_addr: SocketAddr) 
         [] => default_origins(local_addr)?,
         urls => urls.iter().map(|url| url.parse()).collect::<Result<_, _>>()?,
     };
+    let (network, metrics) = (registry.network(), Arc::new(Metrics::default()));
+    let chain = ChainSettings::new(&config.chain, network)?
+        .map(|settings| Chain::new(settings, registry.clone(), metrics.chain.clone()))
+        .transpose()
+        .map_err(StartError::ChainClient)?;
+    let registry: Arc<dyn Registry> = match &chain {
+        Some(chain) => chain.directory.clone(),
+        None => Arc::new(registry),
+    };
     Ok(AppState {
         store,
-        network: registry.network(),
-        registry: Arc::new(registry),
+        network,
+        registry,
+        chain,
         clock: config.clock.clone(),
-        metrics: Arc::new(Metrics::default()),
+        metrics,
         cluster_pubkey,
         origins: Arc::new(origins),
         verify_slots: Arc::new(Semaphore::new(config.verify_concurrency.clamp(1, 64))),

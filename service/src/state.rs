@@ -1,12 +1,13 @@
 //! What every handler shares.
 
 use crate::auth::siwe::Origin;
+use crate::chain::Chain;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::rate_limit::RateLimiter;
 use crate::store::Store;
 use cluster_core::network::Network;
-use cluster_core::registry::FileRegistry;
+use cluster_core::registry::Registry;
 use std::sync::Arc;
 use tokio::sync::{broadcast, watch, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -19,8 +20,10 @@ const WAKE_UPS: usize = 1024;
 pub struct AppState {
     /// The database.
     pub store: Store,
-    /// Operators and gateways.
-    pub registry: Arc<FileRegistry>,
+    /// Operators and gateways: of the registry file, operators and requests of the chain where one is read.
+    pub registry: Arc<dyn Registry>,
+    /// The chain that is read, if any.
+    pub chain: Option<Arc<Chain>>,
     /// The network of the registry.
     pub network: Network,
     /// Time.

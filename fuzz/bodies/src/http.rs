@@ -10,11 +10,7 @@ use cluster_crypto::ethereum::{personal_message_digest, WalletKey};
 use cluster_node::service_client::{PolledRequests, ProgressReport as SentReport};
 use cluster_service::{
     auth::legacy::{authenticate, login_message},
-    legacy::{
-        envelope::LegacyJson,
-        operator::OperatorQuery,
-        validator::{UpdateRow, ValidatorQuery},
-    },
+    legacy::{envelope::LegacyJson, operator::OperatorQuery, update::UpdateRow, validator::ValidatorQuery},
     v1::{
         auth::LoginCall,
         extract::{ceremony_key, parse_cursor, parse_json, pubkey_key, PageQuery},

@@ -191,7 +191,7 @@ async fn submit(
     match wallet {
         Some(wallet) if args.wait => {
             let patience = Duration::from_secs(args.timeout_s);
-            follow::until_ready(&client, wallet, &signed, registry, &args.out, patience).await
+            follow::until_ready(&client, wallet, signed, registry, &args.out, patience).await
         }
         _ => Ok(ExitCode::SUCCESS),
     }

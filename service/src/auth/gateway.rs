@@ -10,7 +10,6 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::{request::Parts, StatusCode};
 use cluster_core::encoding::{from_hex, to_hex};
-use cluster_core::registry::Registry;
 use cluster_crypto::hash::TaggedHash;
 use cluster_crypto::identity;
 use sha2::{Digest, Sha256};

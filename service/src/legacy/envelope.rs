@@ -28,7 +28,18 @@ pub struct LegacyError {
 pub type LegacyResult<T> = Result<Envelope<T>, LegacyError>;
 
 /// A successful answer.
-pub struct Envelope<T>(pub T);
+pub struct Envelope<T> {
+    /// What was asked for.
+    pub data: T,
+    /// `ok`, or what the caller may want to know besides.
+    pub message: String,
+}
+
+/// A successful answer with nothing to add.
+#[allow(non_snake_case)]
+pub fn Envelope<T>(data: T) -> Envelope<T> {
+    Envelope { data, message: "ok".to_owned() }
+}
 
 impl LegacyError {
     /// An error with this code.
@@ -44,7 +55,7 @@ impl LegacyError {
 
 impl<T: Serialize> IntoResponse for Envelope<T> {
     fn into_response(self) -> Response {
-        Json(json!({ "code": OK, "message": "ok", "data": self.0 })).into_response()
+        Json(json!({ "code": OK, "message": self.message, "data": self.data })).into_response()
     }
 }
 

@@ -2,11 +2,13 @@
 
 use super::envelope::{Envelope, LegacyError, LegacyResult, NOT_SET_UP};
 use crate::auth::legacy::LegacyOwner;
+use crate::chain::hints;
 use crate::hex::{address_key, checksummed, parse_address};
 use crate::state::AppState;
 use crate::store::InitiatorRow;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
+use cluster_crypto::ethereum::Address;
 use serde::Serialize;
 
 /// What the set-up page shows.
@@ -47,7 +49,8 @@ pub async fn status(State(state): State<AppState>) -> LegacyResult<InitiatorStat
     current(&state).await.map(|row| Envelope(row.into()))
 }
 
-/// `POST initiator/bind/{owner}`: an owner binds itself, once for ever.
+/// `POST initiator/bind/{owner}`: an owner binds itself, once for ever. Where a chain is read, the owner is the one that
+/// registered the cluster node there; should a reorganisation name another one, the binding is gone.
 pub async fn bind(
     State(state): State<AppState>,
     caller: LegacyOwner,
@@ -62,6 +65,7 @@ pub async fn bind(
     if row.owner == caller.owner {
         return Ok(Envelope(row.into()));
     }
+    check_chain(&state, &row.cluster_pubkey, &owner).await?;
     let mut write = state.store.write().await?;
     let now_s = state.clock.now_s();
     let bound = write.bind_initiator(&row.cluster_pubkey, &caller.owner, &caller.owner_pubkey, now_s).await?;
@@ -72,6 +76,26 @@ pub async fn bind(
         return Err(LegacyError::new(409, "This cluster node is bound to another owner."));
     }
     Ok(Envelope(row.into()))
+}
+
+/// Whether the chain has this owner for the cluster node: by the facts that were read, or else, as apps bind right after
+/// the registration, by the contract's own word now.
+async fn check_chain(state: &AppState, cluster_pubkey: &str, owner: &Address) -> Result<(), LegacyError> {
+    let Some(chain) = &state.chain else { return Ok(()) };
+    let registered = match chain.directory.cluster_node_owner(cluster_pubkey) {
+        Some(registered) => Some(registered),
+        None => hints::cluster_node_owner(chain, cluster_pubkey).await.map_err(|error| {
+            tracing::warn!(%error, "a cluster node cannot be looked up now");
+            LegacyError::new(503, "No execution node has an answer now; try again in a minute.")
+        })?,
+    };
+    match registered {
+        Some(registered) if registered == *owner => Ok(()),
+        Some(registered) => {
+            Err(LegacyError::new(409, format!("The chain has {registered} as the owner of this cluster node.")))
+        }
+        None => Err(LegacyError::new(409, "This cluster node is not registered on the chain; register it first.")),
+    }
 }
 
 async fn current(state: &AppState) -> Result<InitiatorRow, LegacyError> {

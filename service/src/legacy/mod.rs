@@ -2,7 +2,9 @@
 
 pub mod envelope;
 pub mod initiator;
+pub mod lido;
 pub mod operator;
+pub mod update;
 pub mod validator;
 
 use crate::state::AppState;
@@ -14,10 +16,11 @@ pub const PREFIXES: [&str; 2] = ["/server", ""];
 
 /// Method and path of every legacy route, without prefix. The router is built from this list and from nothing else,
 /// so that the test of tenancy sees every route.
-pub const ROUTES: [(&str, &str); 5] = [
+pub const ROUTES: [(&str, &str); 6] = [
     ("GET", "/initiator/status"),
     ("POST", "/initiator/bind/{owner}"),
     ("POST", "/operator/query"),
+    ("POST", "/operator/query_lido_csm"),
     ("POST", "/validator/query"),
     ("POST", "/validator/update"),
 ];
@@ -27,8 +30,9 @@ fn handler(path: &str) -> Option<MethodRouter<AppState>> {
         "/initiator/status" => get(initiator::status),
         "/initiator/bind/{owner}" => post(initiator::bind),
         "/operator/query" => post(operator::query),
+        "/operator/query_lido_csm" => post(lido::query),
         "/validator/query" => post(validator::query),
-        "/validator/update" => post(validator::update),
+        "/validator/update" => post(update::update),
         _ => return None,
     })
 }

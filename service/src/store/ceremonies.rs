@@ -39,6 +39,10 @@ pub struct CeremonyRow {
     pub created_at_ms: i64,
     /// Unix milliseconds.
     pub updated_at_ms: i64,
+    /// The transaction whose event is the request, or empty when the owner signed it.
+    pub generate_txid: String,
+    /// 1: the event of the request has left the chain.
+    pub orphaned: i64,
 }
 
 impl CeremonyRow {
@@ -110,7 +114,7 @@ impl Store {
 
     /// One ceremony of this owner.
     pub async fn ceremony_of(&self, owner: &str, ceremony_id: &str) -> StoreResult<Option<CeremonyRow>> {
-        let row = sqlx::query_as("SELECT * FROM ceremonies WHERE ceremony_id = $1 AND owner = $2")
+        let row = sqlx::query_as("SELECT * FROM ceremonies WHERE ceremony_id = $1 AND owner = $2 AND orphaned = 0")
             .bind(ceremony_id.to_owned())
             .bind(owner.to_owned())
             .fetch_optional(&self.pool)
@@ -127,7 +131,7 @@ impl Store {
         limit: i64,
     ) -> StoreResult<Vec<CeremonyRow>> {
         let rows = sqlx::query_as(
-            "SELECT * FROM ceremonies WHERE owner = $1 AND position < $2 AND ($3 = '' OR status = $3) \
+            "SELECT * FROM ceremonies WHERE owner = $1 AND orphaned = 0 AND position < $2 AND ($3 = '' OR status = $3) \
              ORDER BY position DESC LIMIT $4",
         )
         .bind(owner.to_owned())
@@ -143,7 +147,7 @@ impl Store {
     /// A request that nobody started before its deadline cannot start any more.
     pub async fn open_requests(&self, position: i64, now_s: u64, limit: i64) -> StoreResult<Vec<(i64, String)>> {
         let rows = sqlx::query_as(
-            "SELECT position, request FROM ceremonies WHERE position > $1 \
+            "SELECT position, request FROM ceremonies WHERE position > $1 AND orphaned = 0 \
              AND (status IN ('running', 'incomplete') OR (status = 'pending' AND deadline_s >= $2)) \
              ORDER BY position LIMIT $3",
         )
@@ -207,7 +211,9 @@ impl WriteTx {
     /// Deletes the oldest request that never started and arrived before `before_ms`; says whether there was one.
     pub async fn drop_oldest_unstarted(&mut self, before_ms: u64) -> StoreResult<bool> {
         let oldest: Option<(String,)> = sqlx::query_as(
+            // An event's request was paid for.
             "SELECT ceremony_id FROM ceremonies WHERE status IN ('pending', 'expired') AND created_at_ms < $1 \
+             AND generate_txid = '' \
              ORDER BY position LIMIT 1",
         )
         .bind(to_i64(before_ms))

@@ -5,6 +5,9 @@
 //! and ids can be given in order of commit: a cursor never skips a row that commits late.
 
 mod ceremonies;
+mod chain;
+mod chain_state;
+mod chain_write;
 mod events;
 mod gateway_calls;
 mod initiators;
@@ -13,6 +16,7 @@ mod performance;
 mod validators;
 
 pub use ceremonies::{CeremonyRow, CertificateRow, NewCeremony, Outcome};
+pub use chain::{BeaconRow, CursorRow, FactRow, NodeOperatorRow, OperatorReportRow, QuarantineRow};
 pub use events::EventRow;
 pub use initiators::InitiatorRow;
 pub use performance::{AttendanceRow, CommitteeEpoch, PerformanceFilter, PerformanceRow, ValidatorFigures};

@@ -20,11 +20,11 @@ pub struct ValidatorRow {
     pub cluster_pubkey: String,
     /// Incomplete | Ready | Registered | Deposited | Exited.
     pub status: String,
-    /// Unverified hint.
+    /// As the chain tells; an unverified hint where none is read.
     pub register_txid: String,
-    /// Unverified hint.
+    /// As the chain tells; an unverified hint where none is read.
     pub deposit_txid: String,
-    /// Unverified hint.
+    /// As the chain tells; an unverified hint where none is read.
     pub exit_txid: String,
     /// Launchpad JSON object, or empty until ready.
     pub deposit_data: String,
@@ -34,6 +34,10 @@ pub struct ValidatorRow {
     pub created_at_ms: i64,
     /// Unix milliseconds.
     pub updated_at_ms: i64,
+    /// The transaction whose event is the request, or empty when the owner signed it.
+    pub generate_txid: String,
+    /// 1: the event of the request has left the chain.
+    pub orphaned: i64,
 }
 
 /// Which rows of an owner; an empty text or `None` means "any".
@@ -45,6 +49,8 @@ pub struct ValidatorFilter {
     pub status: String,
     /// Exact ceremony.
     pub ceremony_id: String,
+    /// Exact ceremony, or the transaction of its request.
+    pub generated_by: String,
     /// Transaction ids.
     pub txids: Txids,
     /// Leave out rows that are not ready.
@@ -94,10 +100,11 @@ impl Store {
         limit: i64,
     ) -> StoreResult<Vec<ValidatorRow>> {
         let rows = sqlx::query_as(
-            "SELECT * FROM validators WHERE owner = $1 AND id > $2 AND ($3 = '' OR pubkey = $3) \
+            "SELECT * FROM validators WHERE owner = $1 AND orphaned = 0 AND id > $2 AND ($3 = '' OR pubkey = $3) \
              AND ($4 = '' OR status = $4) AND ($5 = '' OR ceremony_id = $5) AND ($6 = '' OR register_txid = $6) \
              AND ($7 = '' OR deposit_txid = $7) AND ($8 = '' OR exit_txid = $8) \
-             AND ($9 = 0 OR status <> 'Incomplete') ORDER BY id LIMIT $10",
+             AND ($9 = 0 OR status <> 'Incomplete') \
+             AND ($10 = '' OR ceremony_id = $10 OR generate_txid = $10) ORDER BY id LIMIT $11",
         )
         .bind(owner.to_owned())
         .bind(after)
@@ -108,6 +115,7 @@ impl Store {
         .bind(filter.txids.deposit.clone())
         .bind(filter.txids.exit.clone())
         .bind(i64::from(filter.ready_only))
+        .bind(filter.generated_by.clone())
         .bind(limit)
         .fetch_all(&self.pool)
         .await?;
@@ -116,7 +124,7 @@ impl Store {
 
     /// One row of this owner.
     pub async fn validator_of(&self, owner: &str, pubkey: &str) -> StoreResult<Option<ValidatorRow>> {
-        let row = sqlx::query_as("SELECT * FROM validators WHERE pubkey = $1 AND owner = $2")
+        let row = sqlx::query_as("SELECT * FROM validators WHERE pubkey = $1 AND owner = $2 AND orphaned = 0")
             .bind(pubkey.to_owned())
             .bind(owner.to_owned())
             .fetch_optional(&self.pool)
@@ -128,11 +136,12 @@ impl Store {
 impl WriteTx {
     /// The status of one row of this owner.
     pub async fn validator_status(&mut self, owner: &str, pubkey: &str) -> StoreResult<Option<String>> {
-        let row: Option<(String,)> = sqlx::query_as("SELECT status FROM validators WHERE pubkey = $1 AND owner = $2")
-            .bind(pubkey.to_owned())
-            .bind(owner.to_owned())
-            .fetch_optional(&mut *self.tx)
-            .await?;
+        let row: Option<(String,)> =
+            sqlx::query_as("SELECT status FROM validators WHERE pubkey = $1 AND owner = $2 AND orphaned = 0")
+                .bind(pubkey.to_owned())
+                .bind(owner.to_owned())
+                .fetch_optional(&mut *self.tx)
+                .await?;
         Ok(row.map(|(status,)| status))
     }
 
@@ -175,11 +184,11 @@ impl WriteTx {
             // A row that moved on by its owner's word keeps its status.
             let statement = format!(
                 "INSERT INTO validators (pubkey, id, ceremony_id, owner, cluster_pubkey, status, deposit_data, \
-                 operators, created_at_ms, updated_at_ms) VALUES {} ON CONFLICT (pubkey) DO UPDATE SET \
+                 operators, created_at_ms, updated_at_ms, generate_txid) VALUES {} ON CONFLICT (pubkey) DO UPDATE SET \
                  status = CASE WHEN validators.status = 'Incomplete' THEN excluded.status ELSE validators.status END, \
                  deposit_data = excluded.deposit_data, operators = excluded.operators, \
                  updated_at_ms = excluded.updated_at_ms WHERE validators.ceremony_id = excluded.ceremony_id",
-                value_lists(chunk.len(), 10)
+                value_lists(chunk.len(), 11)
             );
             let mut query = sqlx::query(&statement);
             for row in chunk {
@@ -193,7 +202,8 @@ impl WriteTx {
                     .bind(row.deposit_data.clone())
                     .bind(row.operators.clone())
                     .bind(row.created_at_ms)
-                    .bind(row.updated_at_ms);
+                    .bind(row.updated_at_ms)
+                    .bind(row.generate_txid.clone());
                 next_id += 1;
             }
             written += query.execute(&mut *self.tx).await?.rows_affected();

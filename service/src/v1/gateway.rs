@@ -13,6 +13,7 @@ use crate::store::StoreError;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::Json;
+use cluster_core::committee::OperatorId;
 use prometheus_client::metrics::gauge::Gauge;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -70,6 +71,61 @@ pub struct ProgressReport {
     /// Why the ceremony ended without keys, if it did.
     #[serde(default)]
     pub aborted: Option<String>,
+}
+
+/// What a gateway heard of one operator.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HeardOperator {
+    /// Id in the registry.
+    pub operator_id: u32,
+    /// Version of its program, e.g. `0.1.0`.
+    pub version: String,
+    /// When it was heard last, Unix milliseconds.
+    pub last_seen_ms: u64,
+}
+
+/// What a gateway heard of operators.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OperatorsReport {
+    /// Any of them, each once.
+    pub operators: Vec<HeardOperator>,
+}
+
+/// Reports which operators were heard, and with which version. The newest report of an operator stays.
+#[utoipa::path(put, path = "/v1/gateway/operators", tag = "gateway", security(("gateway" = [])),
+    request_body = OperatorsReport,
+    responses((status = 204), (status = 401, body = Problem), (status = 422, body = Problem)))]
+pub async fn operators(State(state): State<AppState>, call: GatewayCall) -> ApiResult<StatusCode> {
+    let report: OperatorsReport = parse_json(&call.body)?;
+    if report.operators.len() > limits::REPORT_OPERATORS {
+        let detail = format!("A report names at most {} operators.", limits::REPORT_OPERATORS);
+        return Err(Problem::invalid("operators", detail));
+    }
+    let latest_ms = state.clock.now_ms().saturating_add(limits::CLOCK_SKEW_S * 1000);
+    for (at, heard) in report.operators.iter().enumerate() {
+        if state.registry.operator(OperatorId(heard.operator_id)).is_none() {
+            let detail = "The registry has no such operator.";
+            return Err(Problem::invalid(format!("operators[{at}].operator_id"), detail));
+        }
+        let plain = |byte: u8| byte.is_ascii_graphic();
+        if heard.version.is_empty() || heard.version.len() > limits::VERSION_CHARS || !heard.version.bytes().all(plain)
+        {
+            let detail = format!("A version has 1 to {} letters, digits and signs.", limits::VERSION_CHARS);
+            return Err(Problem::invalid(format!("operators[{at}].version"), detail));
+        }
+        if heard.last_seen_ms > latest_ms {
+            return Err(Problem::invalid(format!("operators[{at}].last_seen_ms"), "last_seen_ms is in the future."));
+        }
+    }
+    let mut write = state.store.write().await?;
+    for heard in &report.operators {
+        let gateway = call.gateway.to_string();
+        write.put_operator_report(heard.operator_id, &heard.version, heard.last_seen_ms, &gateway).await?;
+    }
+    write.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Waits for owners' requests.

@@ -2,6 +2,8 @@
 
 pub mod auth;
 pub mod ceremonies;
+pub mod chain;
+pub mod csm;
 pub mod events;
 pub mod extract;
 pub mod gateway;
@@ -35,6 +37,8 @@ use utoipa_axum::routes;
         (name = "validators", description = "Of the session's owner"),
         (name = "performance", description = "Of the session's owner; what operators say in their majority"),
         (name = "operators", description = "The registry; public"),
+        (name = "chain", description = "What is read of the chain; public"),
+        (name = "csm", description = "Lido's Community Staking Module, for any session"),
         (name = "gateway", description = "Signed by a registered gateway"),
         (name = "service", description = "The service itself")
     ),
@@ -68,11 +72,19 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(validators::list))
         .routes(routes!(validators::get))
         .routes(routes!(performance::list))
+        .routes(routes!(chain::info))
+        .routes(routes!(chain::quarantine))
+        .routes(routes!(csm::operators))
+        .routes(routes!(csm::operator))
+        .routes(routes!(csm::operator_keys))
+        .routes(routes!(csm::batches))
+        .routes(routes!(csm::duplicates))
         .routes(routes!(operators::list))
         .routes(routes!(operators::get))
         .routes(routes!(gateway::requests))
         .routes(routes!(gateway::publish_certificate).layer(certificate_body))
         .routes(routes!(gateway::progress))
+        .routes(routes!(gateway::operators))
         .routes(routes!(performance::publish))
         .routes(routes!(health::health))
         .routes(routes!(health::openapi))

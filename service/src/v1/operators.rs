@@ -3,11 +3,12 @@
 use super::extract::{ApiPath, ApiQuery, Page, PageQuery};
 use crate::problem::{ApiResult, Problem};
 use crate::state::AppState;
+use crate::store::OperatorReportRow;
 use axum::extract::State;
 use axum::Json;
 use cluster_core::committee::OperatorId;
 use cluster_core::encoding::to_hex;
-use cluster_core::registry::{OperatorEntry, Registry};
+use cluster_core::registry::OperatorEntry;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -28,10 +29,31 @@ pub struct Operator {
     pub from_dao: bool,
     /// Fee in gwei per validator and block.
     pub fee_gwei: Option<u64>,
+    /// `false` once it has left the network.
+    pub active: bool,
+    /// Validators that it performs for; null where no chain is read.
+    pub validator_count: Option<u32>,
+    /// Block and transaction of its registration; null where no chain is read.
+    pub registered: Option<Registration>,
+    /// Version of its program, as a gateway last heard it.
+    pub version: Option<String>,
+    /// When a gateway last heard it, Unix milliseconds.
+    pub last_seen_ms: Option<i64>,
 }
 
-impl From<OperatorEntry> for Operator {
-    fn from(entry: OperatorEntry) -> Self {
+/// Where an operator was registered.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Registration {
+    /// Height of the block.
+    pub block_number: u64,
+    /// 0x hex.
+    pub tx_hash: String,
+}
+
+impl Operator {
+    fn new(state: &AppState, reports: &[OperatorReportRow], entry: OperatorEntry) -> Self {
+        let chain = state.chain.as_ref().and_then(|chain| chain.directory.chain_operator(entry.id));
+        let report = reports.iter().find(|row| row.operator_id == i64::from(entry.id.0));
         Self {
             operator_id: entry.id.0,
             public_key: to_hex(&entry.public_key.to_bytes()),
@@ -40,6 +62,14 @@ impl From<OperatorEntry> for Operator {
             verified: entry.verified,
             from_dao: entry.from_dao,
             fee_gwei: entry.fee_gwei,
+            active: chain.as_ref().is_none_or(|operator| operator.fact.active),
+            validator_count: chain.as_ref().map(|operator| operator.validator_count),
+            registered: chain.map(|operator| Registration {
+                block_number: operator.fact.registered_block,
+                tx_hash: operator.fact.registered_by.transaction_hash.to_string(),
+            }),
+            version: report.map(|report| report.version.clone()),
+            last_seen_ms: report.map(|report| report.last_seen_ms),
         }
     }
 }
@@ -62,7 +92,7 @@ pub async fn list(
     ApiQuery(page): ApiQuery<PageQuery>,
     ApiQuery(query): ApiQuery<OperatorQuery>,
 ) -> ApiResult<Json<Page<Operator>>> {
-    let (limit, after) = (page.limit()?, page.position(0)?);
+    let (limit, after) = (page.limit()?, page.position(-1)?);
     let name = query.name.unwrap_or_default().to_lowercase();
     let rows = state.registry.operators().into_iter().filter(|entry| {
         i64::from(entry.id.0) > after
@@ -70,7 +100,9 @@ pub async fn list(
             && query.verified.is_none_or(|verified| entry.verified == verified)
     });
     let rows: Vec<OperatorEntry> = rows.take(usize::try_from(limit).unwrap_or(0) + 1).collect();
-    Page::cut(rows, limit, |entry| i64::from(entry.id.0), |entry| Ok(entry.into())).map(Json)
+    let reports = state.store.operator_reports().await?;
+    let shown = |entry| Ok(Operator::new(&state, &reports, entry));
+    Page::cut(rows, limit, |entry| i64::from(entry.id.0), shown).map(Json)
 }
 
 /// Shows one operator.
@@ -80,5 +112,7 @@ pub async fn list(
 pub async fn get(State(state): State<AppState>, ApiPath(id): ApiPath) -> ApiResult<Json<Operator>> {
     let id = id.parse().map_err(|_| Problem::invalid("operator_id", "An operator id is a number."))?;
     let entry = state.registry.operator(OperatorId(id));
-    entry.map(|entry| Json(entry.into())).ok_or_else(|| Problem::not_found("The registry has no such operator."))
+    let entry = entry.ok_or_else(|| Problem::not_found("The registry has no such operator."))?;
+    let reports = state.store.operator_reports().await?;
+    Ok(Json(Operator::new(&state, &reports, entry)))
 }

@@ -12,7 +12,6 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::Json;
 use cluster_core::encoding::to_hex;
-use cluster_core::registry::Registry;
 use cluster_core::request::{Request, RequestRules, SignedRequest};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -54,6 +53,7 @@ pub async fn submit(
         .check(&rules, state.registry.as_ref(), state.clock.now_s())
         .map_err(|error| Problem::invalid(error.field(), error.to_string()))?;
     check_gateway(&state, &signed.request)?;
+    check_operators(&state, &signed.request)?;
     let ceremony = new_ceremony(checked.signed())?;
     let ceremony_id = &ceremony.ceremony_id;
     let accepted = |status: &str| {
@@ -113,6 +113,18 @@ async fn make_room(write: &mut WriteTx, owner: &str, now_ms: u64) -> ApiResult<(
         return Ok(());
     }
     Err(Problem::too_many("Too many requests wait for a ceremony already; try again later."))
+}
+
+/// The registry of a chain knows removed operators, too, for what they did before.
+fn check_operators(state: &AppState, request: &Request) -> ApiResult<()> {
+    let Some(chain) = &state.chain else { return Ok(()) };
+    for id in &request.operator_ids {
+        if chain.directory.chain_operator(*id).is_some_and(|operator| !operator.fact.active) {
+            let detail = format!("Operator {id} has left the network; choose another one.");
+            return Err(Problem::invalid("operator_ids", detail));
+        }
+    }
+    Ok(())
 }
 
 /// A request for a gateway that nobody runs would wait for ever.

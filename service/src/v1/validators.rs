@@ -1,19 +1,23 @@
 //! An owner's validators.
 
+use super::chain::configured;
 use super::extract::{ceremony_key, pubkey_key, ApiPath, ApiQuery, Page, PageQuery};
 use crate::auth::session::Owner;
+use crate::chain::facts::{kind, Context, ValidatorFacts};
 use crate::hex::checksummed;
 use crate::problem::{ApiResult, Problem};
 use crate::publish::OperatorShare;
 use crate::schemas;
 use crate::state::AppState;
-use crate::store::{StoreError, ValidatorFilter, ValidatorRow};
+use crate::store::{FactRow, StoreError, ValidatorFilter, ValidatorRow};
 use axum::extract::State;
 use axum::Json;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
 
-/// Status of a validator. `incomplete` and `ready` are verified; the others are the owner's statements.
+/// Linear status of a validator, derived from its facts; where no chain is read, those from `registered` on are the owner's
+/// statements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ValidatorStatus {
@@ -21,11 +25,11 @@ pub enum ValidatorStatus {
     Incomplete,
     /// Every operator holds its share.
     Ready,
-    /// Registered in the network's contract, says the owner.
+    /// Registered in the network's contract.
     Registered,
-    /// Deposited, says the owner.
+    /// Submitted to CSM by its owner, or deposited.
     Deposited,
-    /// Exit asked for, says the owner.
+    /// Exit ordered, begun or done.
     Exited,
 }
 
@@ -66,12 +70,16 @@ pub struct Validator {
     pub operators: Vec<OperatorShare>,
     /// Operators that have not confirmed their shares.
     pub missing_operators: Vec<u32>,
-    /// The owner's statement, not verified.
+    /// The transaction whose event is the request; null when the owner signed it.
+    pub generate_txid: Option<String>,
+    /// From the facts; the owner's statement where no chain is read.
     pub register_txid: Option<String>,
-    /// The owner's statement, not verified.
+    /// From the facts; the owner's statement where no chain is read.
     pub deposit_txid: Option<String>,
-    /// The owner's statement, not verified.
+    /// From the facts; the owner's statement where no chain is read.
     pub exit_txid: Option<String>,
+    /// What the chain tells, each fact with its evidence; null where no chain is read.
+    pub facts: Option<ValidatorFacts>,
     /// Unix milliseconds.
     pub created_at_ms: i64,
     /// Unix milliseconds.
@@ -96,6 +104,8 @@ impl TryFrom<ValidatorRow> for Validator {
             ceremony_id: row.ceremony_id,
             cluster_pubkey: row.cluster_pubkey,
             operators,
+            facts: None,
+            generate_txid: given(row.generate_txid),
             register_txid: given(row.register_txid),
             deposit_txid: given(row.deposit_txid),
             exit_txid: given(row.exit_txid),
@@ -132,7 +142,34 @@ pub async fn list(
         ..ValidatorFilter::default()
     };
     let rows = state.store.validators_of(&owner.address, &filter, after, limit + 1).await?;
-    Page::cut(rows, limit, |row| row.id, Validator::try_from).map(Json)
+    let mut page = Page::cut(rows, limit, |row| row.id, Validator::try_from)?;
+    add_facts(&state, &owner.address, &mut page.items).await?;
+    Ok(Json(page))
+}
+
+/// Adds what the chain tells, with three statements for all of them.
+async fn add_facts(state: &AppState, owner: &str, validators: &mut [Validator]) -> ApiResult<()> {
+    let Ok(chain) = configured(state) else { return Ok(()) };
+    let pubkeys: Vec<String> = validators.iter().map(|validator| validator.pubkey.clone()).collect();
+    let mut facts: BTreeMap<String, Vec<FactRow>> = BTreeMap::new();
+    for row in state.store.facts_of(&pubkeys, &kind::OF_VALIDATORS).await? {
+        facts.entry(row.subject.clone()).or_default().push(row);
+    }
+    let beacon = state.store.beacon_of(&pubkeys).await?;
+    let own_node_operators = state.store.node_operators_ever_of(owner).await?;
+    for validator in validators {
+        let credentials = validator.deposit_data.as_ref().and_then(|data| data["withdrawal_credentials"].as_str());
+        let context = Context {
+            owner,
+            own_node_operators: &own_node_operators,
+            beacon: beacon.iter().find(|row| row.pubkey == validator.pubkey),
+            asks_beacon: !chain.settings.beacon_urls.is_empty(),
+            withdrawal_credentials: credentials,
+        };
+        let rows = facts.get(&validator.pubkey).map(Vec::as_slice).unwrap_or_default();
+        validator.facts = Some(ValidatorFacts::of(rows, &context)?);
+    }
+    Ok(())
 }
 
 /// Shows one validator.
@@ -141,5 +178,9 @@ pub async fn list(
     responses((status = 200, body = Validator), (status = 401, body = Problem), (status = 404, body = Problem)))]
 pub async fn get(State(state): State<AppState>, owner: Owner, ApiPath(id): ApiPath) -> ApiResult<Json<Validator>> {
     let row = state.store.validator_of(&owner.address, &pubkey_key(&id)?).await?;
-    row.ok_or_else(|| Problem::not_found("You have no such validator.")).and_then(Validator::try_from).map(Json)
+    let row = row.ok_or_else(|| Problem::not_found("You have no such validator."))?;
+    let mut found = [Validator::try_from(row)?];
+    add_facts(&state, &owner.address, &mut found).await?;
+    let [validator] = found;
+    Ok(Json(validator))
 }

@@ -3,6 +3,7 @@
 
 mod support;
 
+mod chain;
 mod events;
 mod gateway;
 mod legacy;

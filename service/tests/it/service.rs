@@ -207,7 +207,9 @@ async fn garbage_gets_an_answer_that_is_not_a_server_error() {
             }
             for call in calls {
                 let answer = Answer::of(call).await;
-                assert!(answer.status.as_u16() < 500, "{method} {path}: {answer:?}");
+                // Without a chain there is no CSM.
+                let no_chain = answer.status == 503 && path.starts_with("/v1/csm");
+                assert!(answer.status.as_u16() < 500 || no_chain, "{method} {path}: {answer:?}");
                 let ours = ["application/json", "application/problem+json", "application/openmetrics-text"];
                 let plain = answer.text.is_empty() || ours.iter().any(|kind| answer.content_type.starts_with(kind));
                 assert!(plain, "{method} {path}: {answer:?}");

@@ -19,6 +19,8 @@ enum Access {
     Public,
     /// A session. Others' data are left out of the answer (200) or do not exist (404).
     Session { others: u16 },
+    /// A session; the same for everybody, and nothing in it is an owner's. Without a chain all get this status.
+    AnySession { status: u16 },
     /// A registered gateway.
     Gateway,
     /// Login headers. Others get an empty answer (200) or this code.
@@ -38,7 +40,7 @@ fn route(method: &'static str, path: &'static str, access: Access) -> Route {
 }
 
 fn table(world: &World, certificate: &Certificate, next: &Certificate) -> Vec<Route> {
-    use Access::{Gateway, Headers, Public, Session};
+    use Access::{AnySession, Gateway, Headers, Public, Session};
     let pubkey = certificate.transcript.validators[0].pubkey.to_string();
     let filter = json!({ "pubkey": pubkey, "status": "", "generate_txid": "", "register_txid": "", "deposit_txid": "", "exit_txid": "" });
     let update = json!([{ "pubkey": pubkey, "action": "register", "txid": "" }]);
@@ -51,6 +53,13 @@ fn table(world: &World, certificate: &Certificate, next: &Certificate) -> Vec<Ro
         body(route("POST", "/v1/requests/typed-data", Public), serde_json::to_value(world.request(0, 1, 2)).unwrap()),
         route("GET", "/v1/operators", Public),
         route("GET", "/v1/operators/{operator_id}", Public),
+        route("GET", "/v1/chain", Public),
+        route("GET", "/v1/chain/quarantine", Public),
+        route("GET", "/v1/csm/operators", AnySession { status: 503 }),
+        route("GET", "/v1/csm/operators/{node_operator_id}", AnySession { status: 503 }),
+        route("GET", "/v1/csm/operators/{node_operator_id}/keys", AnySession { status: 503 }),
+        route("GET", "/v1/csm/plan?keys=1", AnySession { status: 503 }),
+        body(route("POST", "/v1/csm/duplicates", AnySession { status: 503 }), json!({ "pubkeys": [pubkey] })),
         route("GET", "/v1/health", Public),
         route("GET", "/v1/openapi.json", Public),
         route("GET", "/v1/ceremonies", Session { others: 200 }),
@@ -66,6 +75,7 @@ fn table(world: &World, certificate: &Certificate, next: &Certificate) -> Vec<Ro
         body(route("PUT", "/v1/gateway/ceremonies/{ceremony_id}", Gateway), serde_json::to_value(next).unwrap()),
         body(route("POST", "/v1/gateway/ceremonies/{ceremony_id}/progress", Gateway), progress),
         body(route("PUT", "/v1/gateway/performance", Gateway), report(8, 3, 1, &[], 3)),
+        body(route("PUT", "/v1/gateway/operators", Gateway), json!({ "operators": [] })),
     ];
     for (prefixed, bare) in
         [("/server/initiator/status", "/initiator/status"), ("/server/operator/query", "/operator/query")]
@@ -73,6 +83,9 @@ fn table(world: &World, certificate: &Certificate, next: &Certificate) -> Vec<Ro
         let method = if bare.ends_with("status") { "GET" } else { "POST" };
         let access = if method == "GET" { Public } else { Headers { others: 200 } };
         routes.extend([route(method, prefixed, access), route(method, bare, access)]);
+    }
+    for path in ["/server/operator/query_lido_csm", "/operator/query_lido_csm"] {
+        routes.push(route("POST", path, Headers { others: 503 }));
     }
     for path in ["/server/initiator/bind/{owner}", "/initiator/bind/{owner}"] {
         routes.push(route("POST", path, Headers { others: 403 }));
@@ -122,6 +135,7 @@ impl Caller<'_> {
             .replace("{ceremony_id}", &certificate.ceremony_id.to_string())
             .replace("{pubkey}", &certificate.transcript.validators[0].pubkey.to_string())
             .replace("{operator_id}", "10")
+            .replace("{node_operator_id}", "0")
             .replace("{owner}", &owner)
     }
 
@@ -167,11 +181,24 @@ async fn check_session(caller: &Caller<'_>, route: &Route, others: u16) {
     }
 }
 
+async fn check_any_session(caller: &Caller<'_>, route: &Route, status: u16) {
+    for wallet in [0, 1] {
+        let session = caller.world.login(wallet).await;
+        let answer = Answer::of(caller.request(route).bearer_auth(session)).await;
+        assert_eq!(answer.status.as_u16(), status, "{}: {}", route.path, answer.text);
+        caller.assert_hides(route, &answer);
+    }
+    for stranger in [caller.request(route), caller.request(route).bearer_auth("00".repeat(32))] {
+        Answer::of(stranger).await.problem(401);
+    }
+}
+
 async fn check_headers(caller: &Caller<'_>, route: &Route, others: u64) {
     let world = caller.world;
     let method: Method = route.method.parse().unwrap();
     let path = caller.path(route);
-    world.legacy(0, method.clone(), &path, &route.body).await.data();
+    let own = world.legacy(0, method.clone(), &path, &route.body).await;
+    assert!(own.json()["code"] == 200 || (others == 503 && own.json()["code"] == 503), "{path}: {}", own.text);
     let other = world.legacy(1, method, &path, &route.body).await;
     assert_eq!(other.json()["code"], others, "{path}: {}", other.text);
     if path.ends_with("validator/query") {
@@ -225,6 +252,7 @@ on_both_databases! {
                     assert_ne!(answer.status.as_u16(), 401, "{}", route.path);
                     caller.assert_hides(route, &answer);
                 }
+                Access::AnySession { status } => check_any_session(&caller, route, status).await,
                 Access::Session { others } => check_session(&caller, route, others).await,
                 Access::Headers { others } => check_headers(&caller, route, others).await,
                 Access::Gateway => check_gateway(&caller, route).await,
@@ -237,7 +265,8 @@ on_both_databases! {
 }
 
 fn names(routes: &[Route]) -> BTreeSet<String> {
-    routes.iter().map(|route| format!("{} {}", route.method, route.path)).collect()
+    let path = |route: &Route| route.path.split('?').next().unwrap_or_default().to_owned();
+    routes.iter().map(|route| format!("{} {}", route.method, path(route))).collect()
 }
 
 /// Routes by the description of the API and the list of legacy routes, which are all that the router is built from.

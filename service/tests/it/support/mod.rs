@@ -1,9 +1,14 @@
 //! What the suites share: a running service, callers, genuine certificates, databases.
 
+pub mod anvil;
+pub mod chain_world;
+pub mod csm;
 pub mod dealer;
 pub mod postgres;
+pub mod proxy;
 pub mod world;
 
+pub use chain_world::ChainWorld;
 pub use world::{Database, World};
 
 /// Writes each async test twice, once for either database. A test takes a [`Database`].

@@ -1,0 +1,8 @@
+//! The service on a real EVM.
+
+mod beacon;
+mod csm;
+mod liars;
+mod path;
+mod reorg;
+mod trouble;
