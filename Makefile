@@ -1,6 +1,6 @@
 # Every target sets itself up on a Debian machine with Rust.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint doc bench fuzz soak clean
+.PHONY: help setup app app-pictures demo test lint doc bench fuzz soak clean
 
 # One set of features for everything under test, so that nothing is compiled twice.
 TEST_FEATURES := --features cluster-core/simulation,cluster-node/fault-injection
@@ -15,19 +15,29 @@ TRANSPORT ?= quic
 help: ## This list
 	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
 
-setup: ## What the tests need besides Rust: PostgreSQL, a Python verifier, a beacon node (Node.js)
+setup: ## What the tests need besides Rust: PostgreSQL, a Python verifier, a beacon node (Node.js), Chromium
 	@bash .ci/setup
 
+app: ## The web app in app/dist, which cluster-service embeds and serves (needs Node.js)
+	@bash app/tools/npm.sh run build
+
+app-pictures: app ## Pictures of every page in docs/app (needs Chromium)
+	cargo build --locked --workspace --bins $(TEST_FEATURES)
+	PICTURES=1 bash app/tools/npm.sh run e2e -- pages
+
 demo: ## A whole network in one process makes deposit data for 3 validators
+	@if command -v npm >/dev/null; then bash app/tools/npm.sh run build; else echo "without npm the web app is left out"; fi
 	cargo build --release --locked -p cluster-testnet -p cluster-node
 	./target/release/cluster-testnet demo --operators $(OPERATORS) --validators $(VALIDATORS) --network $(NETWORK) \
-		--withdrawal-address lido --transport $(TRANSPORT) --out $(DEMO_DIR)
+		--withdrawal-address lido --transport $(TRANSPORT) --out $(DEMO_DIR) $(DEMO_FLAGS)
 
-test: setup ## All tests
+test: setup app ## All tests
 	bash contracts/check
 	cargo build --locked --workspace --bins $(TEST_FEATURES)
 	cargo build --locked --workspace --bin cluster-node-next --bin cluster-testnet-next $(TEST_FEATURES),$(NEXT_FEATURES)
 	cargo test --locked --workspace $(TEST_FEATURES)
+	bash app/tools/npm.sh test
+	bash app/tools/npm.sh run e2e
 
 lint: ## Formatting, clippy, documentation, licences, dependency rules
 	@bash .ci/lint
@@ -55,3 +65,4 @@ soak: setup ## Thousands of simulated schedules, simulation tests over many seed
 clean: ## Remove what was built
 	cargo clean
 	rm -rf $(DEMO_DIR) contracts/out contracts/cache contracts/broadcast
+	rm -rf $(DEMO_DIR) app/dist app/node_modules

@@ -22,7 +22,7 @@ only() {
 # Nothing but `$2` and further may depend on package `$1` directly.
 private() {
   local package=$1 allowed=" ${*:2} " manifest name
-  for manifest in protocol/*/Cargo.toml {node,bootstrap,service,testnet,benches}/Cargo.toml; do
+  for manifest in protocol/*/Cargo.toml {node,bootstrap,service,testnet,benches,app/wasm}/Cargo.toml; do
     name=$(sed -n 's/^name = "\(.*\)"/\1/p' "$manifest" | head -n 1)
     if grep -qE "^$package([. =]|$)" "$manifest" && [[ $allowed != *" $name "* ]]; then
       complain "$name must not use $package, which belongs to$allowed"
@@ -35,6 +35,7 @@ only cluster-core cluster-crypto
 only cluster-net cluster-core cluster-crypto
 only cluster-node cluster-net cluster-core cluster-crypto
 only cluster-service cluster-core cluster-crypto
+only cluster-app-verify cluster-core cluster-crypto
 only cluster-bootstrap cluster-net cluster-core cluster-crypto
 private blst cluster-crypto
 private bincode cluster-core

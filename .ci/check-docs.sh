@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-folders='(protocol|node|bootstrap|service|contracts|testnet|benches|fuzz|docs|vectors|\.ci)'
+folders='(protocol|node|bootstrap|service|contracts|testnet|benches|fuzz|app|docs|vectors|\.ci)'
 failed=0
 for page in ARCHITECTURE.md README.md contracts/README.md docs/*.md docs/*/*.md; do
   while read -r file; do

@@ -31,6 +31,10 @@ pub struct Config {
     /// Origins (`https://host[:port]`) at which browsers reach this service or its app; logins name one of them.
     /// Empty: `http://` and the address that the service listens on, also as `127.0.0.1` and `localhost`.
     pub public_urls: Vec<String>,
+    /// URL of an execution node that browsers may ask (`https://host/path`). None: the app reads through the owner's wallet.
+    pub app_rpc_url: Option<String>,
+    /// URL of a block explorer that the app links to.
+    pub app_explorer_url: Option<String>,
     /// Certificates verified at a time; each takes one core for up to a second.
     pub verify_concurrency: usize,
     /// Unauthenticated POST calls per second and address, in the long run; 0 switches the limit off.
@@ -83,6 +87,8 @@ impl Default for Config {
             registry_file: None,
             cluster_pubkey: None,
             public_urls: Vec::new(),
+            app_rpc_url: None,
+            app_explorer_url: None,
             verify_concurrency: 2,
             rate_limit_per_second: 10,
             rate_limit_burst: 120,

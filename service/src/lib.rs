@@ -3,6 +3,7 @@
 //!
 //! Where to read:
 //! - [`v1`]: the REST API; [`legacy`]: the API of existing apps; [`auth`]: who calls;
+//! - [`app`]: the web app, which this program carries along;
 //! - [`publish`]: verification and merging of certificates; [`events`]: what happens in a ceremony;
 //! - [`chain`]: what is read from the chain, and Lido's contracts;
 //! - [`store`]: SQLite or PostgreSQL; [`config`]: what can be set; [`limits`]: every bound.
@@ -11,6 +12,7 @@
 //! ([`v1::gateway`]) takes it to the mesh, the operators' progress and certificate come back through the gateway,
 //! [`publish`] verifies them, and the owner reads the validators ([`v1::validators`]).
 
+pub mod app;
 pub mod auth;
 pub mod chain;
 pub mod clock;

@@ -8,10 +8,10 @@ use crate::legacy::envelope::LegacyError;
 use crate::metrics::{metrics, observe, Metrics};
 use crate::problem::Problem;
 use crate::rate_limit::RateLimiter;
-use crate::state::{AppState, Wake};
+use crate::state::{AppSettings, AppState, Wake};
 use crate::store::{Store, StoreError};
-use crate::{legacy, limits, v1};
-use axum::extract::{DefaultBodyLimit, Request};
+use crate::{app, legacy, limits, v1};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
@@ -58,6 +58,14 @@ pub enum StartError {
     /// A public URL is wrong.
     #[error(transparent)]
     Origin(#[from] SiweError),
+    /// A URL for the web app is wrong.
+    #[error("{field}: {url:?} is not a URL such as https://host/path")]
+    AppUrl {
+        /// The setting.
+        field: &'static str,
+        /// As it was given.
+        url: String,
+    },
     /// The database does not open.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -185,6 +193,7 @@ async fn state(config: &Config, registry: FileRegistry, local_addr: SocketAddr) 
         metrics,
         cluster_pubkey,
         origins: Arc::new(origins),
+        app: Arc::new(app_settings(config)?),
         verify_slots: Arc::new(Semaphore::new(config.verify_concurrency.clamp(1, 64))),
         stream_slots: Arc::new(Semaphore::new(limits::EVENT_STREAMS)),
         rate_limiter: Arc::new(RateLimiter::new(
@@ -194,6 +203,24 @@ async fn state(config: &Config, registry: FileRegistry, local_addr: SocketAddr) 
         )),
         wake: Wake::default(),
         stopping: CancellationToken::new(),
+    })
+}
+
+/// URLs that browsers are sent to are checked here, so that a wrong one is found at the start.
+fn app_settings(config: &Config) -> Result<AppSettings, StartError> {
+    let origin = |field: &'static str, url: &Option<String>| {
+        let Some(url) = url else { return Ok(None) };
+        // `https://host/path?query`: the origin is what comes before the path.
+        let end = url.find("://").map_or(0, |at| at + 3);
+        let rest = url[end..].find(['/', '?', '#']).map_or(url.len(), |at| end + at);
+        let origin: Result<Origin, SiweError> = url[..rest].parse();
+        origin.map(|origin| Some(origin.to_string())).map_err(|_| StartError::AppUrl { field, url: url.clone() })
+    };
+    origin("app_explorer_url", &config.app_explorer_url)?;
+    Ok(AppSettings {
+        rpc_origin: origin("app_rpc_url", &config.app_rpc_url)?,
+        rpc_url: config.app_rpc_url.clone(),
+        explorer_url: config.app_explorer_url.clone(),
     })
 }
 
@@ -216,10 +243,14 @@ fn router(state: AppState, timeout: Duration) -> Router {
         .layer(DefaultBodyLimit::max(limits::BODY_BYTES))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, timeout))
         .layer(from_fn_with_state(state.clone(), observe))
+        .layer(from_fn_with_state(state.clone(), app::security_headers))
         .with_state(state)
 }
 
-async fn not_found(request: Request) -> Response {
+async fn not_found(State(state): State<AppState>, request: Request) -> Response {
+    if let Some(answer) = app::serve(&state, &request) {
+        return answer;
+    }
     if request.uri().path().starts_with("/server/") {
         return LegacyError::new(404, "There is no such call.").into_response();
     }

@@ -15,6 +15,17 @@ use tokio_util::sync::CancellationToken;
 /// Wake-ups that a slow stream may be behind; one that is further behind simply reads the database again.
 const WAKE_UPS: usize = 1024;
 
+/// What is set for the web app.
+#[derive(Debug, Default)]
+pub struct AppSettings {
+    /// URL of an execution node that browsers may ask.
+    pub rpc_url: Option<String>,
+    /// Its origin, for the Content-Security-Policy.
+    pub rpc_origin: Option<String>,
+    /// URL of a block explorer.
+    pub explorer_url: Option<String>,
+}
+
 /// Cheap to clone.
 #[derive(Clone)]
 pub struct AppState {
@@ -34,6 +45,8 @@ pub struct AppState {
     pub cluster_pubkey: Option<String>,
     /// Origins that a login may name.
     pub origins: Arc<Vec<Origin>>,
+    /// What is set for the web app.
+    pub app: Arc<AppSettings>,
     /// Permits for verifying certificates.
     pub verify_slots: Arc<Semaphore>,
     /// Permits for event streams.

@@ -33,6 +33,15 @@ impl Store {
         Ok(row.map(|(owner,)| owner))
     }
 
+    /// When a session ends, Unix milliseconds.
+    pub async fn session_end(&self, token_hash: &str) -> StoreResult<Option<u64>> {
+        let row: Option<(i64,)> = sqlx::query_as("SELECT expires_at_ms FROM sessions WHERE token_hash = $1")
+            .bind(token_hash.to_owned())
+            .fetch_optional(&self.pool)
+            .await?;
+        Ok(row.and_then(|(end,)| u64::try_from(end).ok()))
+    }
+
     /// Ends a session.
     pub async fn remove_session(&self, token_hash: &str) -> StoreResult<()> {
         let mut write = self.write().await?;

@@ -1,14 +1,15 @@
 //! Login with a wallet (EIP-4361).
 
 use super::extract::ApiJson;
-use crate::auth::session::{self, Owner};
+use crate::auth::session::{self, NewSession, Owner};
 use crate::auth::siwe::{Expected, Message, SiweError};
-use crate::hex::address_key;
+use crate::hex::{address_key, checksummed};
 use crate::limits;
 use crate::problem::{ApiResult, Problem};
 use crate::state::AppState;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{header, StatusCode};
+use axum::response::{IntoResponse, Response};
 use axum::Json;
 use cluster_crypto::ethereum::{personal_message_digest, recover, RecoverableSignature};
 use rand_core::{OsRng, RngCore};
@@ -49,6 +50,15 @@ pub struct LoginAnswer {
     pub expires_at_ms: u64,
 }
 
+/// A browser's session; both are null without one.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct SessionAnswer {
+    /// The address that the session belongs to, checksummed.
+    pub owner: Option<String>,
+    /// Unix milliseconds.
+    pub expires_at_ms: Option<u64>,
+}
+
 impl From<SiweError> for Problem {
     fn from(error: SiweError) -> Self {
         Problem::invalid(error.field, error.detail)
@@ -75,6 +85,42 @@ pub async fn nonce(State(state): State<AppState>) -> ApiResult<Json<NonceAnswer>
 #[utoipa::path(post, path = "/v1/auth/login", tag = "login", request_body = LoginCall,
     responses((status = 200, body = LoginAnswer), (status = 401, body = Problem), (status = 422, body = Problem)))]
 pub async fn login(State(state): State<AppState>, ApiJson(call): ApiJson<LoginCall>) -> ApiResult<Json<LoginAnswer>> {
+    let (message, session) = begin_session(&state, &call).await?;
+    let owner = message.address.to_string();
+    Ok(Json(LoginAnswer { token: session.token, owner, expires_at_ms: session.expires_at_ms }))
+}
+
+/// The same for a browser: the session is in a cookie that scripts cannot read, and in nothing else.
+#[utoipa::path(post, path = "/v1/auth/session", tag = "login", request_body = LoginCall,
+    responses((status = 200, body = SessionAnswer), (status = 401, body = Problem), (status = 422, body = Problem)))]
+pub async fn login_browser(State(state): State<AppState>, ApiJson(call): ApiJson<LoginCall>) -> ApiResult<Response> {
+    let (message, session) = begin_session(&state, &call).await?;
+    let cookie =
+        session::set_cookie(&session.token, limits::SESSION_TTL_MS / 1000, message.uri.starts_with("https://"));
+    let answer = SessionAnswer { owner: Some(message.address.to_string()), expires_at_ms: Some(session.expires_at_ms) };
+    Ok(([(header::SET_COOKIE, cookie)], Json(answer)).into_response())
+}
+
+/// Says whose session the call carries; nobody's is an answer too, not an error.
+#[utoipa::path(get, path = "/v1/auth/session", tag = "login", responses((status = 200, body = SessionAnswer)))]
+pub async fn session(
+    State(state): State<AppState>,
+    owner: Result<Owner, Problem>,
+) -> ApiResult<([(header::HeaderName, &'static str); 1], Json<SessionAnswer>)> {
+    let answer = match owner {
+        Ok(owner) => {
+            let expires_at_ms = owner.expires_at_ms(&state).await?;
+            SessionAnswer { owner: Some(checksummed(&owner.address)), expires_at_ms }
+        }
+        Err(problem) if problem.status == StatusCode::UNAUTHORIZED.as_u16() => {
+            SessionAnswer { owner: None, expires_at_ms: None }
+        }
+        Err(problem) => return Err(problem),
+    };
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)))
+}
+
+async fn begin_session(state: &AppState, call: &LoginCall) -> ApiResult<(Message, NewSession)> {
     let now_ms = state.clock.now_ms();
     let message = Message::parse(&call.message)?;
     message.check(Expected { origins: &state.origins, chain_id: state.network.chain_id(), now_ms })?;
@@ -95,13 +141,15 @@ pub async fn login(State(state): State<AppState>, ApiJson(call): ApiJson<LoginCa
     }
     let session = session::create(&mut write, &address_key(&signer), now_ms).await?;
     write.commit().await?;
-    Ok(Json(LoginAnswer { token: session.token, owner: signer.to_string(), expires_at_ms: session.expires_at_ms }))
+    Ok((message, session))
 }
 
 /// Ends the session.
 #[utoipa::path(post, path = "/v1/auth/logout", tag = "login", security(("session" = [])),
     responses((status = 204), (status = 401, body = Problem)))]
-pub async fn logout(State(state): State<AppState>, owner: Owner) -> ApiResult<StatusCode> {
+pub async fn logout(State(state): State<AppState>, owner: Owner) -> ApiResult<Response> {
     owner.log_out(&state).await?;
-    Ok(StatusCode::NO_CONTENT)
+    // A browser forgets its cookie, too.
+    let forget = session::set_cookie("", 0, false);
+    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, forget)]).into_response())
 }

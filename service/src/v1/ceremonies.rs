@@ -100,7 +100,7 @@ pub struct CeremonyQuery {
 }
 
 /// Lists the owner's ceremonies, newest first.
-#[utoipa::path(get, path = "/v1/ceremonies", tag = "ceremonies", params(PageQuery, CeremonyQuery),
+#[utoipa::path(get, operation_id = "list_ceremonies", path = "/v1/ceremonies", tag = "ceremonies", params(PageQuery, CeremonyQuery),
     security(("session" = [])),
     responses((status = 200, body = Page<Ceremony>), (status = 401, body = Problem), (status = 422, body = Problem)))]
 pub async fn list(
@@ -117,7 +117,7 @@ pub async fn list(
 }
 
 /// Shows one ceremony.
-#[utoipa::path(get, path = "/v1/ceremonies/{ceremony_id}", tag = "ceremonies", security(("session" = [])),
+#[utoipa::path(get, operation_id = "get_ceremony", path = "/v1/ceremonies/{ceremony_id}", tag = "ceremonies", security(("session" = [])),
     params(("ceremony_id" = String, Path, description = "0x and 64 hex digits")),
     responses((status = 200, body = Ceremony), (status = 401, body = Problem), (status = 404, body = Problem)))]
 pub async fn get(State(state): State<AppState>, owner: Owner, ApiPath(id): ApiPath) -> ApiResult<Json<Ceremony>> {

@@ -1,5 +1,6 @@
 //! The `/v1` API and its description.
 
+pub mod app_config;
 pub mod auth;
 pub mod ceremonies;
 pub mod chain;
@@ -51,7 +52,9 @@ struct SecuritySchemes;
 impl Modify for SecuritySchemes {
     fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
         let components = openapi.components.get_or_insert_default();
-        let session = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("Token from /v1/auth/login"));
+        let session = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("Token from /v1/auth/login; browsers carry it in the cookie that /v1/auth/session sets"));
         components.add_security_scheme("session", SecurityScheme::Http(session.build()));
         let signature = "Signature of the gateway over the call; with x-cluster-pubkey and x-cluster-timestamp";
         let key = ApiKey::Header(ApiKeyValue::with_description("x-cluster-signature", signature));
@@ -64,6 +67,7 @@ fn routes() -> OpenApiRouter<AppState> {
     let certificate_body = DefaultBodyLimit::max(MAX_CERTIFICATE_BYTES);
     OpenApiRouter::with_openapi(ApiDoc::openapi())
         .routes(routes!(auth::logout))
+        .routes(routes!(auth::session))
         .routes(routes!(ceremonies::list))
         .routes(routes!(ceremonies::get))
         .routes(routes!(ceremonies::certificate))
@@ -86,6 +90,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(gateway::progress))
         .routes(routes!(gateway::operators))
         .routes(routes!(performance::publish))
+        .routes(routes!(app_config::get))
         .routes(routes!(health::health))
         .routes(routes!(health::openapi))
 }
@@ -95,6 +100,7 @@ fn open_routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(auth::nonce))
         .routes(routes!(auth::login))
+        .routes(routes!(auth::login_browser))
         .routes(routes!(requests::submit))
         .routes(routes!(requests::typed_data))
 }

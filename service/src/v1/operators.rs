@@ -1,15 +1,17 @@
 //! Operators of the registry: public, like the registry.
 
 use super::extract::{ApiPath, ApiQuery, Page, PageQuery};
+use crate::limits;
 use crate::problem::{ApiResult, Problem};
 use crate::state::AppState;
-use crate::store::OperatorReportRow;
+use crate::store::{AttendanceRow, OperatorReportRow};
 use axum::extract::State;
 use axum::Json;
 use cluster_core::committee::OperatorId;
 use cluster_core::encoding::to_hex;
 use cluster_core::registry::OperatorEntry;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 use utoipa::{IntoParams, ToSchema};
 
 /// One operator.
@@ -39,6 +41,25 @@ pub struct Operator {
     pub version: Option<String>,
     /// When a gateway last heard it, Unix milliseconds.
     pub last_seen_ms: Option<i64>,
+    /// How it performed in the last 30 days; null while no committee of it has reported.
+    pub month: Option<OperatorMonth>,
+}
+
+/// What the committees of an operator say about it in their majority.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub struct OperatorMonth {
+    /// Exchanges of partial signatures for duties.
+    pub exchanges: i64,
+    /// Those in which the operator's partial signatures were seen.
+    pub seen: i64,
+}
+
+/// By operator id.
+async fn months(state: &AppState) -> ApiResult<HashMap<i64, OperatorMonth>> {
+    let since_ms = state.clock.now_ms().saturating_sub(limits::MONTH_MS);
+    let rows = state.store.attendance_since(since_ms).await?;
+    let month = |row: AttendanceRow| (row.operator_id, OperatorMonth { exchanges: row.exchanges, seen: row.seen });
+    Ok(rows.into_iter().map(month).collect())
 }
 
 /// Where an operator was registered.
@@ -51,7 +72,12 @@ pub struct Registration {
 }
 
 impl Operator {
-    fn new(state: &AppState, reports: &[OperatorReportRow], entry: OperatorEntry) -> Self {
+    fn new(
+        state: &AppState,
+        reports: &[OperatorReportRow],
+        months: &HashMap<i64, OperatorMonth>,
+        entry: OperatorEntry,
+    ) -> Self {
         let chain = state.chain.as_ref().and_then(|chain| chain.directory.chain_operator(entry.id));
         let report = reports.iter().find(|row| row.operator_id == i64::from(entry.id.0));
         Self {
@@ -70,6 +96,7 @@ impl Operator {
             }),
             version: report.map(|report| report.version.clone()),
             last_seen_ms: report.map(|report| report.last_seen_ms),
+            month: months.get(&i64::from(entry.id.0)).copied(),
         }
     }
 }
@@ -85,7 +112,7 @@ pub struct OperatorQuery {
 }
 
 /// Lists operators, ascending by id.
-#[utoipa::path(get, path = "/v1/operators", tag = "operators", params(PageQuery, OperatorQuery),
+#[utoipa::path(get, operation_id = "list_operators", path = "/v1/operators", tag = "operators", params(PageQuery, OperatorQuery),
     responses((status = 200, body = Page<Operator>), (status = 422, body = Problem)))]
 pub async fn list(
     State(state): State<AppState>,
@@ -100,19 +127,19 @@ pub async fn list(
             && query.verified.is_none_or(|verified| entry.verified == verified)
     });
     let rows: Vec<OperatorEntry> = rows.take(usize::try_from(limit).unwrap_or(0) + 1).collect();
-    let reports = state.store.operator_reports().await?;
-    let shown = |entry| Ok(Operator::new(&state, &reports, entry));
+    let (reports, months) = (state.store.operator_reports().await?, months(&state).await?);
+    let shown = |entry| Ok(Operator::new(&state, &reports, &months, entry));
     Page::cut(rows, limit, |entry| i64::from(entry.id.0), shown).map(Json)
 }
 
 /// Shows one operator.
-#[utoipa::path(get, path = "/v1/operators/{operator_id}", tag = "operators",
+#[utoipa::path(get, operation_id = "get_operator", path = "/v1/operators/{operator_id}", tag = "operators",
     params(("operator_id" = u32, Path)),
     responses((status = 200, body = Operator), (status = 404, body = Problem)))]
 pub async fn get(State(state): State<AppState>, ApiPath(id): ApiPath) -> ApiResult<Json<Operator>> {
     let id = id.parse().map_err(|_| Problem::invalid("operator_id", "An operator id is a number."))?;
     let entry = state.registry.operator(OperatorId(id));
     let entry = entry.ok_or_else(|| Problem::not_found("The registry has no such operator."))?;
-    let reports = state.store.operator_reports().await?;
-    Ok(Json(Operator::new(&state, &reports, entry)))
+    let (reports, months) = (state.store.operator_reports().await?, months(&state).await?);
+    Ok(Json(Operator::new(&state, &reports, &months, entry)))
 }

@@ -198,7 +198,7 @@ fn epoch_column(epoch: u64) -> i64 {
 }
 
 /// Lists how the duties of the owner's validators were performed, ascending by epoch.
-#[utoipa::path(get, path = "/v1/performance", tag = "performance", params(PageQuery, PerformanceQuery),
+#[utoipa::path(get, operation_id = "list_performance", path = "/v1/performance", tag = "performance", params(PageQuery, PerformanceQuery),
     security(("session" = [])),
     responses((status = 200, body = PerformancePage), (status = 401, body = Problem), (status = 422, body = Problem)))]
 pub async fn list(
@@ -235,7 +235,7 @@ fn parse_position(cursor: &str) -> ApiResult<(i64, i64)> {
 
 /// Takes what the operators of a committee say about an epoch. The same report again changes nothing, and figures that
 /// come from more operators replace others.
-#[utoipa::path(put, path = "/v1/gateway/performance", tag = "gateway", security(("gateway" = [])),
+#[utoipa::path(put, operation_id = "publish_performance", path = "/v1/gateway/performance", tag = "gateway", security(("gateway" = [])),
     request_body = PerformanceReport,
     responses((status = 200, body = PerformanceTaken), (status = 401, body = Problem), (status = 413, body = Problem),
               (status = 422, body = Problem)))]

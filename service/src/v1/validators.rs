@@ -126,7 +126,7 @@ pub struct ValidatorQuery {
 }
 
 /// Lists the owner's validators in the order in which they were made.
-#[utoipa::path(get, path = "/v1/validators", tag = "validators", params(PageQuery, ValidatorQuery),
+#[utoipa::path(get, operation_id = "list_validators", path = "/v1/validators", tag = "validators", params(PageQuery, ValidatorQuery),
     security(("session" = [])),
     responses((status = 200, body = Page<Validator>), (status = 401, body = Problem), (status = 422, body = Problem)))]
 pub async fn list(
@@ -173,7 +173,7 @@ async fn add_facts(state: &AppState, owner: &str, validators: &mut [Validator]) 
 }
 
 /// Shows one validator.
-#[utoipa::path(get, path = "/v1/validators/{pubkey}", tag = "validators", security(("session" = [])),
+#[utoipa::path(get, operation_id = "get_validator", path = "/v1/validators/{pubkey}", tag = "validators", security(("session" = [])),
     params(("pubkey" = String, Path, description = "0x and 96 hex digits")),
     responses((status = 200, body = Validator), (status = 401, body = Problem), (status = 404, body = Problem)))]
 pub async fn get(State(state): State<AppState>, owner: Owner, ApiPath(id): ApiPath) -> ApiResult<Json<Validator>> {

@@ -3,6 +3,7 @@
 
 mod support;
 
+mod app;
 mod chain;
 mod events;
 mod gateway;

@@ -49,3 +49,17 @@ async fn shapes_of_core_are_described_truly() {
     }
     world.shutdown().await;
 }
+
+/// Generated clients name their functions after operations: each name occurs once.
+#[test]
+fn every_operation_has_a_name_of_its_own() {
+    let description: Value = serde_json::from_str(cluster_service::openapi_json()).unwrap();
+    let mut names = BTreeSet::new();
+    for (path, item) in description["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let name = operation["operationId"].as_str().unwrap();
+            assert!(names.insert(name.to_owned()), "{method} {path}: {name} names another operation, too");
+        }
+    }
+    assert!(names.len() > 20);
+}

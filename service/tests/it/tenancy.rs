@@ -49,6 +49,10 @@ fn table(world: &World, certificate: &Certificate, next: &Certificate) -> Vec<Ro
     let mut routes = vec![
         route("POST", "/v1/auth/nonce", Public),
         body(route("POST", "/v1/auth/login", Public), json!({ "message": "", "signature": "" })),
+        body(route("POST", "/v1/auth/session", Public), json!({ "message": "", "signature": "" })),
+        // Says who is logged in, so "nobody" is an answer.
+        route("GET", "/v1/auth/session", Public),
+        route("GET", "/v1/app-config", Public),
         body(route("POST", "/v1/requests", Public), serde_json::to_value(world.signed(0, 1, 2)).unwrap()),
         body(route("POST", "/v1/requests/typed-data", Public), serde_json::to_value(world.request(0, 1, 2)).unwrap()),
         route("GET", "/v1/operators", Public),

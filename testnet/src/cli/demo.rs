@@ -231,6 +231,7 @@ async fn serve(args: &DemoArgs, demo: &Demo, is_ready: bool) -> anyhow::Result<(
     let ids: Vec<String> = demo.testnet.world.ids().iter().map(ToString::to_string).collect();
     println!();
     println!("The network stays up until Ctrl-C.");
+    println!("  app        {service}/ (import the owner key into a test wallet of your browser)");
     println!("  service    {service}");
     println!("  gateway    {gateway}");
     for address in demo.testnet.bootstrap_addresses() {

@@ -1,0 +1,282 @@
+// Every page: no serious finding of axe-core, nothing wider than a phone, a picture in docs/app.
+import assert from 'node:assert/strict';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { openPage } from './world.mjs';
+import * as steps from './steps.mjs';
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const PICTURES = new URL('../../docs/app/', import.meta.url).pathname;
+const CLOCK = { iso: '2026-01-01', ms: Date.UTC(2026, 0, 1, 12) };
+
+async function check(page, name) {
+  // axe-core is put in by the test; the page's own policy does not let it in, so it runs beside the page.
+  await page.evaluate(AXE);
+  const found = await page.evaluate(() =>
+    window.axe.run(document, {
+      runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
+    }),
+  );
+  const serious = found.violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .map(
+      ({ id, nodes }) => `${id}: ${nodes.map((node) => `${node.target} ${node.failureSummary}`).join('; ')}`,
+    );
+  assert.deepEqual(serious, [], `axe-core on ${name}`);
+  const wider = await page.evaluate(
+    () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+  );
+  assert.ok(wider <= 0, `${name} is ${wider} px wider than the window`);
+}
+
+async function picture(page, name) {
+  if (process.env.PICTURES !== '1') return;
+  mkdirSync(PICTURES, { recursive: true });
+  await page.screenshot({ path: `${PICTURES}${name}.png`, animations: 'disabled' });
+}
+
+/** Ids, keys and times differ in every run; pictures shall not. */
+async function freeze(page) {
+  await page.route('**/v1/ceremonies?*', async (route) => {
+    const response = await route.fetch();
+    const body = await response.json();
+    body.items = body.items.slice(0, 3).map((item) => ({ ...item, created_at_ms: CLOCK.ms }));
+    await route.fulfill({ response, json: body });
+  });
+}
+
+/** A day of figures: the demo's validators are on no chain, so that the service has none. */
+async function withFigures(page) {
+  const ids = [1, 2, 3, 4];
+  await page.route('**/v1/performance*', (route) =>
+    route.fulfill({
+      json: {
+        next_cursor: null,
+        operators: ids.map((operator_id) => ({
+          operator_id,
+          exchanges: 225,
+          seen: operator_id === 3 ? 190 : 224,
+        })),
+        items: Array.from({ length: 90 }, (_, at) => ({
+          pubkey: `0x${'ab'.repeat(48)}`,
+          epoch: 50_000 + at,
+          start_ms: CLOCK.ms + at * 384_000,
+          operator_ids: ids,
+          reports: 4,
+          expected: 10,
+          submitted: at % 17 === 0 ? 7 : 10,
+          duties: [
+            {
+              kind: 'attestation',
+              expected: 10,
+              submitted: at % 17 === 0 ? 7 : 10,
+              misses: at % 17 === 0 ? { beacon_node: 2, no_quorum: 1 } : {},
+            },
+          ],
+        })),
+      },
+    }),
+  );
+}
+
+async function look({ browser, network, newWallet }, theme, phone) {
+  const suffix = `${theme}-${phone ? 'phone' : 'desktop'}`;
+  const { page, context } = await openPage(browser, newWallet(), { ...network, theme, phone });
+  const see = async (name) => {
+    await check(page, `${name}-${suffix}`);
+    await picture(page, `${name}-${suffix}`);
+  };
+  await page.goto('/');
+  await page.getByRole('heading', { name: 'Connect your wallet' }).waitFor();
+  await see('start');
+  await page.getByRole('banner').getByRole('button', { name: 'Connect wallet' }).click();
+  await page.getByRole('button', { name: 'Test Wallet' }).waitFor();
+  await see('connect');
+  await page.getByRole('button', { name: 'Test Wallet' }).click();
+  await page.getByRole('banner').getByText('0x').waitFor();
+  await page.goto('/validators');
+  await page.getByText('Log in to see this').waitFor();
+  await see('login');
+  await page.goto('/generate');
+  await page.getByText('Choose a committee first').waitFor();
+  await see('generate-empty');
+  await page.goto('/');
+  await steps.logIn(page);
+  await page.getByRole('navigation').getByRole('link', { name: 'Committee' }).click();
+  const boxes = page.getByRole('table').getByRole('checkbox');
+  for (let at = 0; at < 4; at += 1) await boxes.nth(at).check();
+  await see('committee');
+  await page.getByLabel('Search operators').fill('nobody has this name');
+  await page.getByText('No operator matches').waitFor();
+  await see('committee-none');
+  await page.getByRole('link', { name: 'Go on with these 4' }).click();
+  await page.getByRole('radio', { name: 'Another address' }).click();
+  await page.getByLabel('Number of validators').fill('0');
+  await page.getByRole('button', { name: 'Sign and start' }).click();
+  await page.getByText('Enter the address').waitFor();
+  await see('generate-errors');
+  await page.getByRole('radio', { name: 'Lido' }).click();
+  await page.getByLabel('Number of validators').fill('3');
+  await see('generate');
+  await steps.generate(page, '3');
+  await steps.waitForVerified(page);
+  await see('ceremony');
+  await freeze(page);
+  await page.goto('/ceremonies');
+  await page.locator('a.row-link').first().waitFor();
+  await see('ceremonies');
+  await page.goto('/validators');
+  await page.getByRole('table', { name: 'Validators' }).waitFor();
+  await see('validators');
+  await page.getByRole('table', { name: 'Validators' }).getByRole('link').first().click();
+  await page.getByRole('heading', { name: 'Key shares' }).waitFor();
+  await see('validator');
+  await page.goto('/performance');
+  await page.getByText('No duties yet').waitFor();
+  await see('performance-empty');
+  await withFigures(page);
+  await page.reload();
+  await page.locator('.chart svg').first().waitFor();
+  await see('performance');
+  await page.goto('/check');
+  await page.getByText('The certificate is missing').waitFor();
+  await see('check-empty');
+  await page.goto('/no/such/page');
+  await page.getByText('There is no such page').waitFor();
+  await see('not-found');
+  await context.close();
+}
+
+async function states({ browser, network, newWallet }, theme, phone) {
+  const suffix = `${theme}-${phone ? 'phone' : 'desktop'}`;
+  const { page, context } = await openPage(browser, newWallet(), { ...network, theme, phone });
+  await steps.connectAndLogIn(page);
+  await steps.chooseCommittee(page);
+  const id = await steps.generate(page, '1');
+  await steps.waitForVerified(page);
+  const show = async (name, change) => {
+    await page.route(`**/v1/ceremonies/${id}`, async (route) => {
+      const response = await route.fetch();
+      await route.fulfill({ response, json: { ...(await response.json()), ...change } });
+    });
+    await page.route(`**/v1/ceremonies/${id}/events`, (route) => route.fulfill({ status: 204 }));
+    await page.reload();
+    await page.getByText(change.says).first().waitFor();
+    await check(page, `${name}-${suffix}`);
+    await picture(page, `${name}-${suffix}`);
+    await page.unrouteAll();
+  };
+  const [first] = await page.evaluate(
+    (one) =>
+      fetch(`/v1/ceremonies/${one}`)
+        .then((r) => r.json())
+        .then((c) => c.operator_ids),
+    id,
+  );
+  await show('ceremony-failed', {
+    status: 'aborted',
+    abort_reason: 'too few operators qualified',
+    says: 'The ceremony failed',
+  });
+  await show('ceremony-incomplete', {
+    status: 'incomplete',
+    missing_operators: [first],
+    says: 'Operators are missing',
+  });
+  await show('ceremony-expired', { status: 'expired', says: 'The ceremony did not begin' });
+  await page.route('**/v1/validators*', (route) =>
+    route.fulfill({ status: 500, json: { detail: 'The service failed; its log says why.' } }),
+  );
+  await page.goto('/validators');
+  await page.getByText('The validators cannot be shown').waitFor({ timeout: 30_000 });
+  await check(page, `validators-error-${suffix}`);
+  await picture(page, `validators-error-${suffix}`);
+  await context.close();
+}
+
+async function manyValidators({ browser, network, newWallet }) {
+  const { page, context } = await openPage(browser, newWallet(), network);
+  await steps.connectAndLogIn(page);
+  const total = 5_000;
+  await page.route('**/v1/validators*', async (route) => {
+    const first = Number(new URL(route.request().url()).searchParams.get('cursor') ?? 0);
+    const items = Array.from({ length: 100 }, (_, at) => ({
+      pubkey: `0x${(first + at).toString(16).padStart(96, 'a')}`,
+      ceremony_id: `0x${'1'.repeat(64)}`,
+      owner: '0x0000000000000000000000000000000000000001',
+      cluster_pubkey: '0x02',
+      status: at % 2 === 0 ? 'ready' : 'deposited',
+      operators: [1, 2, 3, 4].map((operator_id) => ({ operator_id, share_pubkey: '0x', sealed_share: '0x' })),
+      missing_operators: [],
+      created_at_ms: CLOCK.ms,
+      updated_at_ms: CLOCK.ms,
+    }));
+    await route.fulfill({ json: { items, next_cursor: first + 100 < total ? String(first + 100) : null } });
+  });
+  await page.goto('/validators');
+  await page.getByText(`${total} validators`).waitFor({ timeout: 60_000 });
+  assert.ok((await page.locator('.vrow').count()) < 60, 'only what can be seen is in the page');
+  // Scrolls through the whole list and measures how long frames take.
+  const slowest = await page.locator('.vbox').evaluate(async (box) => {
+    const times = [];
+    let before = performance.now();
+    for (let at = 0; at <= 120; at += 1) {
+      box.scrollTop = (box.scrollHeight * at) / 120;
+      await new Promise((resolve) => requestAnimationFrame(resolve));
+      const now = performance.now();
+      times.push(now - before);
+      before = now;
+    }
+    return times.sort((a, b) => a - b)[Math.floor(times.length * 0.9)];
+  });
+  assert.ok(slowest < 100, `nine of ten frames take less than 100 ms, not ${slowest}`);
+  const began = Date.now();
+  await page.getByLabel('Search validators').fill((4_999).toString(16));
+  await page.getByText(/^\d+ of 5000$/).waitFor();
+  assert.ok(Date.now() - began < 2_000, 'the filter answers at once');
+  await context.close();
+}
+
+async function headers({ network }) {
+  const page = await fetch(network.url, { headers: { accept: 'text/html' } });
+  assert.equal(page.status, 200);
+  const policy = page.headers.get('content-security-policy');
+  assert.ok(!/unsafe-inline|'unsafe-eval'|\*/.test(policy), policy);
+  const html = await page.text();
+  const scripts = [...html.matchAll(/(?:src|href)="(\/assets\/[^"]+)"/g)].map(([, path]) => path);
+  assert.ok(scripts.length >= 2, html);
+  for (const path of scripts) {
+    const file = await fetch(network.url + path, { headers: { 'accept-encoding': 'br' } });
+    assert.equal(file.headers.get('cache-control'), 'public, max-age=31536000, immutable', path);
+    assert.equal(file.headers.get('content-encoding'), 'br', path);
+    assert.equal(file.headers.get('x-content-type-options'), 'nosniff');
+  }
+}
+
+async function firstPage({ browser, network }) {
+  const { page, context } = await openPage(browser, null, network);
+  const began = Date.now();
+  await page.goto('/');
+  await page.getByRole('main').getByRole('button', { name: 'Connect wallet' }).click();
+  await page.getByRole('dialog').waitFor();
+  console.log(`     first page from a cold cache, until a press is answered: ${Date.now() - began} ms`);
+  await context.close();
+}
+
+export const tests = [
+  { name: 'pages: headers, policy, caching and compression', run: headers },
+  { name: 'pages: the first one from a cold cache', run: firstPage },
+  { name: 'pages: five thousand validators', run: manyValidators },
+  ...['light', 'dark'].flatMap((theme) =>
+    [false, true].flatMap((phone) => [
+      {
+        name: `pages: every page, ${theme}, ${phone ? 'phone' : 'desktop'}`,
+        run: (world) => look(world, theme, phone),
+      },
+      {
+        name: `pages: states of failure, ${theme}, ${phone ? 'phone' : 'desktop'}`,
+        run: (world) => states(world, theme, phone),
+      },
+    ]),
+  ),
+];

@@ -1,0 +1,102 @@
+// A wallet in the page: an EIP-1193 provider that announces itself by EIP-6963, with the key in the test's own process.
+// The page asks, the test's process answers through a binding: so a test can refuse, change the chain, or count signatures.
+import { hexToString } from 'viem';
+import { privateKeyToAccount } from 'viem/accounts';
+
+export class Wallet {
+  /** @param {`0x${string}`} key @param {number} chainId */
+  constructor(key, chainId) {
+    this.account = privateKeyToAccount(key);
+    this.chainId = chainId;
+    /** Methods that the person declines, once each. */
+    this.declines = [];
+    /** Every request, in order. */
+    this.asked = [];
+    /** Whether the page may see the account without asking. */
+    this.connected = false;
+  }
+
+  async attach(context) {
+    await context.exposeBinding('__wallet', (_source, request) => this.answer(request));
+    await context.addInitScript(install);
+  }
+
+  async answer({ method, params = [] }) {
+    this.asked.push({ method, params });
+    if (this.declines[0] === method) {
+      this.declines.shift();
+      return { error: { code: 4001, message: 'User rejected the request.' } };
+    }
+    try {
+      return { result: await this.perform(method, params) };
+    } catch (error) {
+      return { error: { code: error.code ?? -32603, message: error.message } };
+    }
+  }
+
+  async perform(method, params) {
+    switch (method) {
+      case 'eth_requestAccounts':
+      case 'wallet_requestPermissions':
+        this.connected = true;
+        return method === 'eth_requestAccounts'
+          ? [this.account.address]
+          : [{ parentCapability: 'eth_accounts', caveats: [] }];
+      case 'eth_accounts':
+        return this.connected ? [this.account.address] : [];
+      case 'eth_chainId':
+        return `0x${this.chainId.toString(16)}`;
+      case 'wallet_revokePermissions':
+        this.connected = false;
+        return null;
+      case 'wallet_switchEthereumChain':
+        this.chainId = Number(params[0].chainId);
+        return null;
+      case 'personal_sign':
+        return this.account.signMessage({ message: hexToString(params[0]) });
+      case 'eth_signTypedData_v4':
+        return this.account.signTypedData(JSON.parse(params[1]));
+      default:
+        throw Object.assign(new Error(`the test wallet does not know ${method}`), { code: -32601 });
+    }
+  }
+
+  count(method) {
+    return this.asked.filter((request) => request.method === method).length;
+  }
+}
+
+// Runs in the page.
+function install() {
+  const listeners = new Map();
+  const emit = (event, value) => (listeners.get(event) ?? []).forEach((listener) => listener(value));
+  const provider = {
+    on: (event, listener) => void listeners.set(event, [...(listeners.get(event) ?? []), listener]),
+    removeListener: (event, listener) =>
+      void listeners.set(
+        event,
+        (listeners.get(event) ?? []).filter((one) => one !== listener),
+      ),
+    async request(request) {
+      const answer = await window.__wallet(JSON.parse(JSON.stringify(request)));
+      if (answer.error) throw Object.assign(new Error(answer.error.message), { code: answer.error.code });
+      if (request.method === 'wallet_switchEthereumChain') emit('chainChanged', request.params[0].chainId);
+      return answer.result;
+    },
+  };
+  window.__changeChain = (chainId) => emit('chainChanged', `0x${chainId.toString(16)}`);
+  const icon =
+    'data:image/svg+xml,<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 8 8"><rect width="8" height="8" rx="2" fill="teal"/></svg>';
+  const detail = Object.freeze({
+    info: {
+      uuid: '350670db-19fa-4704-a166-e52e178b59d2',
+      name: 'Test Wallet',
+      icon,
+      rdns: 'example.test-wallet',
+    },
+    provider,
+  });
+  const announce = () => window.dispatchEvent(new CustomEvent('eip6963:announceProvider', { detail }));
+  window.addEventListener('eip6963:requestProvider', announce);
+  announce();
+}

@@ -1,0 +1,89 @@
+// What a journey needs: a network of real parts, and a browser that is watched.
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { chromium } from 'playwright-core';
+
+const ROOT = new URL('../../', import.meta.url).pathname;
+const START_MS = 120_000;
+
+/** Starts `cluster-testnet demo --serve` and gives the service's URL and the owner's key. */
+export async function startNetwork(args = []) {
+  const binary = process.env.CLUSTER_TESTNET ?? join(ROOT, 'target/debug/cluster-testnet');
+  if (!existsSync(binary)) throw new Error(`${binary} is missing: cargo build -p cluster-testnet`);
+  const out = mkdtempSync(join(tmpdir(), 'cluster-app-'));
+  const child = spawn(
+    binary,
+    ['demo', '--serve', '--validators', '2', '--transport', 'tcp', '--seed', '11', '--out', out, ...args],
+    {
+      cwd: ROOT,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
+  let text = '';
+  const url = await new Promise((resolve, reject) => {
+    const timer = setTimeout(
+      () => reject(new Error(`the network did not start in time:\n${text}`)),
+      START_MS,
+    );
+    const see = (chunk) => {
+      text += chunk;
+      const service = /service {4}(http:\S+)/.exec(text)?.[1];
+      // The owner's key is written before the line that names it.
+      if (service && text.includes('Look around as the owner')) {
+        clearTimeout(timer);
+        resolve(service);
+      }
+    };
+    child.stdout.on('data', see);
+    child.stderr.on('data', see);
+    child.on('exit', (code) => reject(new Error(`the network ended with ${code}:\n${text}`)));
+  });
+  return {
+    url,
+    ownerKey: `0x${readFileSync(join(out, 'owner.key'), 'utf8').trim()}`,
+    stop: () =>
+      new Promise((resolve) => {
+        child.removeAllListeners('exit');
+        child.on('exit', () => {
+          rmSync(out, { recursive: true, force: true });
+          resolve();
+        });
+        child.kill('SIGINT');
+      }),
+  };
+}
+
+export function startBrowser() {
+  const executablePath =
+    process.env.CHROMIUM ??
+    ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
+  if (!executablePath) throw new Error('Chromium is missing: apt-get install chromium');
+  return chromium.launch({ executablePath, args: process.getuid?.() === 0 ? ['--no-sandbox'] : [] });
+}
+
+/** A page whose every console message, failed policy and foreign request is kept. `expected` names console errors that a test provokes. */
+export async function openPage(browser, wallet, { url, theme = 'light', phone = false } = {}) {
+  const context = await browser.newContext({
+    baseURL: url,
+    colorScheme: theme,
+    viewport: phone ? { width: 360, height: 780 } : { width: 1280, height: 860 },
+    deviceScaleFactor: 1,
+    reducedMotion: 'reduce',
+    locale: 'en-GB',
+    timezoneId: 'UTC',
+  });
+  if (wallet) await wallet.attach(context);
+  const page = await context.newPage();
+  page.setDefaultTimeout(20_000);
+  const seen = { console: [], foreign: [] };
+  page.on('console', (message) => seen.console.push(`${message.type()}: ${message.text()}`));
+  page.on('pageerror', (error) => seen.console.push(`error: ${error.message}`));
+  context.on('request', (request) => {
+    const target = new URL(request.url());
+    if (target.protocol.startsWith('http') && target.origin !== new URL(url).origin)
+      seen.foreign.push(request.url());
+  });
+  return { context, page, seen };
+}

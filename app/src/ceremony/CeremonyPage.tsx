@@ -1,0 +1,94 @@
+import { Link, useParams } from '@tanstack/react-router';
+import { useCeremony, type Ceremony } from '../api/ceremonies';
+import { useOperators } from '../api/operators';
+import { NeedsSession } from '../session/NeedsSession';
+import { Badge } from '../ui/Badge';
+import { Button } from '../ui/Button';
+import { Card } from '../ui/Card';
+import { Hash } from '../ui/Hash';
+import { Notice } from '../ui/Notice';
+import { PageHead } from '../ui/PageHead';
+import { Skeleton } from '../ui/Spinner';
+import { VerifyCard } from '../verify/VerifyCard';
+import { Outcome } from './Outcome';
+import { ProgressGrid } from './ProgressGrid';
+import { CEREMONY_STATUS, when } from './status';
+import { useProgress } from './useProgress';
+
+export function CeremonyPage() {
+  const { ceremonyId } = useParams({ from: '/ceremonies/$ceremonyId' });
+  return (
+    <NeedsSession why="A ceremony is shown to its owner alone.">
+      <Found key={ceremonyId} ceremonyId={ceremonyId} />
+    </NeedsSession>
+  );
+}
+
+function Found({ ceremonyId }: { ceremonyId: string }) {
+  const ceremony = useCeremony(ceremonyId);
+  if (ceremony.data) return <Live ceremony={ceremony.data} />;
+  return (
+    <>
+      <PageHead title="Ceremony" />
+      {ceremony.error ? (
+        <Notice kind="error" title="This ceremony cannot be shown">
+          <p>{ceremony.error.message}</p>
+          <Button onClick={() => void ceremony.refetch()}>Try again</Button>
+        </Notice>
+      ) : (
+        <Skeleton label="The ceremony" rows={6} />
+      )}
+    </>
+  );
+}
+
+function Live({ ceremony }: { ceremony: Ceremony }) {
+  const operators = useOperators().data ?? [];
+  const { progress, connected } = useProgress(ceremony.ceremony_id);
+  const { tone, word, means } = CEREMONY_STATUS[ceremony.status];
+  const open = ceremony.status === 'pending' || ceremony.status === 'running';
+  const count = ceremony.validator_count;
+  return (
+    <>
+      <PageHead
+        title={`${count} ${count === 1 ? 'validator' : 'validators'}`}
+        action={<Badge tone={tone}>{word}</Badge>}
+      >
+        {means}
+      </PageHead>
+      <Card
+        title="Operators"
+        aside={open && <span className="hint">{connected ? 'live' : 'connecting…'}</span>}
+      >
+        <ProgressGrid ceremony={ceremony} operators={operators} progress={progress} />
+      </Card>
+      <Outcome ceremony={ceremony} progress={progress} operators={operators} />
+      {ceremony.status === 'ready' && <VerifyCard ceremony={ceremony} operators={operators} />}
+      <Card title="Details">
+        <dl className="facts">
+          <dt>Ceremony</dt>
+          <dd>
+            <Hash value={ceremony.ceremony_id} label="ceremony id" />
+          </dd>
+          <dt>Withdrawals go to</dt>
+          <dd>
+            <Hash value={ceremony.withdrawal_address} label="withdrawal address" />
+          </dd>
+          <dt>Requested</dt>
+          <dd>{when(ceremony.created_at_ms)}</dd>
+          {open && (
+            <>
+              <dt>Has to begin before</dt>
+              <dd>{when(ceremony.deadline_s * 1000)}</dd>
+            </>
+          )}
+        </dl>
+        {ceremony.status === 'ready' && (
+          <Link to="/validators" search={{ ceremony: ceremony.ceremony_id }} className="button button-plain">
+            See its validators
+          </Link>
+        )}
+      </Card>
+    </>
+  );
+}

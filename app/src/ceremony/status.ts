@@ -1,0 +1,29 @@
+import type { Ceremony } from '../api/ceremonies';
+import type { Tone } from '../ui/Badge';
+
+/** How a status is shown, and what it means. */
+export const CEREMONY_STATUS: Record<Ceremony['status'], { tone: Tone; word: string; means: string }> = {
+  pending: { tone: 'neutral', word: 'waiting', means: 'The operators have not begun yet.' },
+  running: { tone: 'accent', word: 'running', means: 'The operators are making the keys.' },
+  ready: { tone: 'good', word: 'ready', means: 'Every operator has signed that it holds its shares.' },
+  incomplete: {
+    tone: 'warning',
+    word: 'incomplete',
+    means:
+      'The keys exist, but some operators have not confirmed their shares. Nothing can be deposited until they do.',
+  },
+  aborted: { tone: 'bad', word: 'failed', means: 'The ceremony ended without keys. Nothing was paid.' },
+  expired: {
+    tone: 'bad',
+    word: 'expired',
+    means: 'No operator began before the deadline. Nothing was paid.',
+  },
+};
+
+export function shortId(id: string): string {
+  return `${id.slice(0, 10)}…${id.slice(-6)}`;
+}
+
+export function when(atMs: number): string {
+  return new Date(atMs).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' });
+}

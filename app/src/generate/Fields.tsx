@@ -1,0 +1,74 @@
+import { RadioGroup } from 'radix-ui';
+import { useAppConfig } from '../config/config';
+import { Field } from '../ui/Field';
+import { Notice } from '../ui/Notice';
+import type { Draft } from './draft';
+import type { DraftErrors } from './validation';
+
+interface Props {
+  draft: Draft;
+  onChange: (draft: Draft) => void;
+  errors: DraftErrors;
+}
+
+export function CountField({ draft, onChange, errors }: Props) {
+  const { max_validators } = useAppConfig();
+  return (
+    <Field
+      label="Number of validators"
+      hint={`1 to ${max_validators}. One ceremony makes them all at once.`}
+      inputMode="numeric"
+      autoComplete="off"
+      value={draft.count}
+      error={errors.count}
+      onChange={(event) => onChange({ ...draft, count: event.target.value })}
+    />
+  );
+}
+
+export function WithdrawalField({ draft, onChange, errors }: Props) {
+  const config = useAppConfig();
+  return (
+    <div className="field">
+      <span id="withdrawal-label" className="label">
+        Withdrawals go to
+      </span>
+      <RadioGroup.Root
+        className="options"
+        aria-labelledby="withdrawal-label"
+        value={draft.target}
+        onValueChange={(target) => onChange({ ...draft, target: target === 'other' ? 'other' : 'lido' })}
+      >
+        <RadioGroup.Item value="lido" className="option">
+          <strong>Lido&apos;s withdrawal vault</strong>
+          <span className="hint mono wrap">{config.lido_withdrawal_vault}</span>
+          <span className="hint">For validators of the Community Staking Module.</span>
+        </RadioGroup.Item>
+        <RadioGroup.Item value="other" className="option">
+          <strong>Another address</strong>
+          <span className="hint">For validators with your own 32 ETH each.</span>
+        </RadioGroup.Item>
+      </RadioGroup.Root>
+      {draft.target === 'other' && (
+        <>
+          <Notice kind="warning" title="Lido does not take these validators">
+            <p>
+              The address is fixed for ever, and what it receives cannot be called back. Check every digit;
+              use an address whose key you hold.
+            </p>
+          </Notice>
+          <Field
+            label="Withdrawal address"
+            mono
+            autoComplete="off"
+            spellCheck={false}
+            placeholder="0x…"
+            value={draft.address}
+            error={errors.address}
+            onChange={(event) => onChange({ ...draft, address: event.target.value })}
+          />
+        </>
+      )}
+    </div>
+  );
+}

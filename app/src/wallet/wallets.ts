@@ -1,0 +1,18 @@
+import { createConfig, http, injected, unstable_connector, type Config } from 'wagmi';
+import { hoodi, mainnet } from 'viem/chains';
+import type { AppConfig } from '../config/config';
+
+/**
+ * Wallets of this browser (EIP-6963) on the one chain that the service serves. Reads go to the service's execution node when it names
+ * one, and through the wallet otherwise: no third party is asked.
+ */
+export function walletConfig(config: AppConfig): Config {
+  const chain = config.chain_id === mainnet.id ? mainnet : hoodi;
+  const transport = config.rpc_url ? http(config.rpc_url) : unstable_connector(injected);
+  return createConfig({
+    chains: [chain],
+    connectors: [injected()],
+    multiInjectedProviderDiscovery: true,
+    transports: { [mainnet.id]: transport, [hoodi.id]: transport },
+  });
+}
