@@ -4,6 +4,7 @@ import type { AppConfig } from '../src/config/config';
 export function operator(id: number, changes: Partial<Operator> = {}): Operator {
   return {
     operator_id: id,
+    active: true,
     name: `Operator ${id}`,
     public_key: `0x02${id.toString(16).padStart(64, '0')}`,
     owner: null,

@@ -119,7 +119,8 @@ fn documentation_names_metrics_that_exist() {
     for path in pages.chain([repository().join("README.md"), repository().join("ARCHITECTURE.md")]) {
         let page = std::fs::read_to_string(&path).unwrap();
         for name in page.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_') {
-            if name.starts_with("cluster_node_") {
+            // The address of a contract, among the settings of the service.
+            if name.starts_with("cluster_node_") && name != "cluster_node_contract" {
                 let known = catalogue.series.contains_key(name) || catalogue.names.contains(name);
                 assert!(known, "{} names {name}, which is not a metric", path.display());
             }

@@ -175,6 +175,125 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/chain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Says which chain and contracts the service reads, and how far it got. */
+        get: operations["info"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/chain/quarantine": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists events that could not be handled, each with its reason. */
+        get: operations["quarantine"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/csm/duplicates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Looks for keys that somebody submitted to CSM already: the module takes a key twice, and freezes all after it. */
+        post: operations["duplicates"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/csm/operators": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists node operators of which the session's owner is manager or reward address. */
+        get: operations["operators"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/csm/operators/{node_operator_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows a node operator: bond, keys, place in the queue, limits. */
+        get: operations["operator"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/csm/operators/{node_operator_id}/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the keys of a node operator with their states and penalties. */
+        get: operations["operator_keys"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/csm/plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Plans the transactions that submit keys, with the bond of each. */
+        get: operations["batches"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/gateway/ceremonies/{ceremony_id}": {
         parameters: {
             query?: never;
@@ -203,6 +322,23 @@ export interface paths {
         put?: never;
         /** Reports progress of a ceremony. The same report again changes nothing. */
         post: operations["progress"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/gateway/operators": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Reports which operators were heard, and with which version. The newest report of an operator stays. */
+        put: operations["report_operators"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -444,6 +580,97 @@ export interface components {
             /** @description 64 bytes, 0x hex. */
             signature: string;
         };
+        /** @description One transaction. */
+        Batch: {
+            /**
+             * @description Bond, in wei of the token; 0 when what is there is enough. Read it again before sending: it follows from everything
+             *     that happened before.
+             */
+            bond_wei: string;
+            /**
+             * Format: int32
+             * @description Position of its first key among all keys of the plan.
+             */
+            from: number;
+            /**
+             * Format: int64
+             * @description Gas that it may take, with room for Lido's own part; set the limit of the transaction to it.
+             */
+            gas_limit: number;
+            /**
+             * Format: int32
+             * @description Keys.
+             */
+            keys: number;
+            /** @description `new`: creates the node operator through the gate; `existing`: adds keys through the module. */
+            kind: string;
+        };
+        /** @description What a beacon node said. */
+        BeaconEvidence: {
+            /**
+             * Format: int64
+             * @description Null until known.
+             */
+            activation_epoch?: number | null;
+            /**
+             * Format: int64
+             * @description Null until known.
+             */
+            exit_epoch?: number | null;
+            /**
+             * Format: int64
+             * @description When it was read, Unix milliseconds.
+             */
+            seen_at_ms: number;
+            /** @description Whether it was slashed. */
+            slashed: boolean;
+            /**
+             * Format: int64
+             * @description Slot of the state that was read.
+             */
+            slot: number;
+            /** @description As the Beacon API names it, e.g. `active_ongoing`. */
+            status: string;
+            /**
+             * Format: int64
+             * @description Number of the validator on the beacon chain.
+             */
+            validator_index: number;
+        };
+        /** @description A fact told by a beacon node. */
+        BeaconFact: {
+            evidence?: null | components["schemas"]["BeaconEvidence"];
+            /** @description Whether it holds. */
+            holds: components["schemas"]["Truth"];
+        };
+        /** @description Amounts are decimal texts in wei: they do not fit the numbers of JSON. */
+        Bond: {
+            /** @description What the node operator has, in wei of stETH. */
+            current_wei: string;
+            /**
+             * Format: int64
+             * @description Number of its bond curve.
+             */
+            curve_id: number;
+            /** @description More than it needs. */
+            excess_wei: string;
+            /** @description Held back for a penalty that is reported and not settled. */
+            locked_wei: string;
+            /** @description Less than it needs. */
+            missing_wei: string;
+            /** @description What its keys need, locked bond included. */
+            required_wei: string;
+            /**
+             * Format: int64
+             * @description Keys for which there is no bond.
+             */
+            unbonded_keys: number;
+        };
+        /**
+         * @description The token of the bond.
+         * @enum {string}
+         */
+        BondToken: "eth" | "steth" | "wsteth";
         /** @description One ceremony. */
         Ceremony: {
             /** @description Why it was aborted, as a gateway reported it. */
@@ -519,6 +746,81 @@ export interface components {
              */
             version: number;
         };
+        /** @description What the service reads of the chain. */
+        ChainInfo: {
+            /** @description Whether a beacon node is asked. */
+            asks_beacon: boolean;
+            /** @description Everything confirmed was read. */
+            caught_up: boolean;
+            /**
+             * Format: int64
+             * @description EIP-155 chain id.
+             */
+            chain_id: number;
+            /** @description `false`: no chain is read; what owners say of their validators is stored as it is said. */
+            configured: boolean;
+            /**
+             * Format: int64
+             * @description Blocks that must follow one before its events count.
+             */
+            confirmations?: number | null;
+            contracts?: null | components["schemas"]["NetworkContracts"];
+            /**
+             * Format: int32
+             * @description Keys per transaction to CSM unless somebody chooses otherwise.
+             */
+            csm_batch_keys_default: number;
+            /**
+             * Format: int32
+             * @description Most keys per transaction to CSM.
+             */
+            csm_batch_keys_max: number;
+            /**
+             * Format: int64
+             * @description Newest block that an execution node announced.
+             */
+            head_block?: number | null;
+            /** @description Contracts of Lido. */
+            lido: components["schemas"]["LidoAddresses"];
+            /** @description `mainnet` or `hoodi`. */
+            network: string;
+            /**
+             * Format: int64
+             * @description Events that could not be handled; `/v1/chain/quarantine` lists them.
+             */
+            quarantined: number;
+            /**
+             * Format: int64
+             * @description Last block that was read.
+             */
+            read_block?: number | null;
+            /**
+             * Format: int64
+             * @description First block that is read.
+             */
+            start_block?: number | null;
+            /**
+             * Format: int64
+             * @description Gas that one transaction may take (EIP-7825).
+             */
+            transaction_gas_cap: number;
+        };
+        /** @description Whether and by whom a key was submitted to CSM. */
+        CsmFact: {
+            /**
+             * @description Whether the validator's owner is or was manager or reward address of that node operator. `false`: somebody else
+             *     submitted the key; do not submit it again.
+             */
+            by_owner: boolean;
+            evidence?: null | components["schemas"]["Evidence"];
+            /** @description Whether the key is in the module now. */
+            holds: components["schemas"]["Truth"];
+            /**
+             * Format: int64
+             * @description Whose keys it is among.
+             */
+            node_operator_id?: number | null;
+        };
         /** @description An operator that is blamed, as a gateway reports it. */
         CulpritReport: {
             /** @description What it did, e.g. `silent` or `wrong_share`. */
@@ -563,6 +865,21 @@ export interface components {
             /** @description 32 bytes. */
             withdrawal_credentials: string;
         };
+        /** @description Keys that are in CSM already. */
+        Duplicates: {
+            /**
+             * Format: int64
+             * @description Last block that was read: later submissions are not known.
+             */
+            read_block?: number | null;
+            /** @description One entry for each submission; a key that is not named was not submitted. */
+            submitted: components["schemas"]["Submission"][];
+        };
+        /** @description Keys to look for. */
+        DuplicatesQuestion: {
+            /** @description 1 to 1000 keys: 48 bytes, 0x hex. */
+            pubkeys: string[];
+        };
         /** @description The part of an event that says what happened. */
         EventBody: {
             /** @description Who is blamed. */
@@ -591,6 +908,25 @@ export interface components {
          * @enum {string}
          */
         EventKind: "requested" | "progress" | "aborted" | "expired" | "incomplete" | "ready";
+        /** @description The log that tells a fact. */
+        Evidence: {
+            /** @description 32 bytes, 0x hex. */
+            block_hash: string;
+            /**
+             * Format: int64
+             * @description Height of the block.
+             */
+            block_number: number;
+            /** @description The contract, checksummed. */
+            contract: string;
+            /**
+             * Format: int64
+             * @description Position of the log in its block.
+             */
+            log_index: number;
+            /** @description 32 bytes, 0x hex. */
+            tx_hash: string;
+        };
         /** @description State of the service. */
         Health: {
             /**
@@ -606,6 +942,87 @@ export interface components {
             status: string;
             /** @description Version of the program. */
             version: string;
+        };
+        /** @description What a gateway heard of one operator. */
+        HeardOperator: {
+            /**
+             * Format: int64
+             * @description When it was heard last, Unix milliseconds.
+             */
+            last_seen_ms: number;
+            /**
+             * Format: int32
+             * @description Id in the registry.
+             */
+            operator_id: number;
+            /** @description Version of its program, e.g. `0.1.0`. */
+            version: string;
+        };
+        /** @description Keys by how far they got. */
+        KeyCounts: {
+            /**
+             * Format: int32
+             * @description Submitted and not removed.
+             */
+            added: number;
+            /**
+             * Format: int32
+             * @description May be deposited now.
+             */
+            depositable: number;
+            /**
+             * Format: int32
+             * @description Deposited by Lido.
+             */
+            deposited: number;
+            /**
+             * Format: int32
+             * @description Places in the deposit queue.
+             */
+            enqueued: number;
+            /**
+             * Format: int32
+             * @description Exited, as reported by Lido's oracle.
+             */
+            exited: number;
+            /**
+             * Format: int32
+             * @description Found good, as far as Lido's council says.
+             */
+            vetted: number;
+            /**
+             * Format: int32
+             * @description Withdrawn.
+             */
+            withdrawn: number;
+        };
+        /**
+         * @description State of a key: one of its life, and any number of others.
+         * @enum {string}
+         */
+        KeyState: "NON_QUEUED" | "DEPOSITABLE" | "ACTIVATION_PENDING" | "ACTIVE" | "EXITING" | "WITHDRAWAL_PENDING" | "WITHDRAWN" | "UNCHECKED" | "DUPLICATED" | "INVALID" | "UNBONDED" | "EXIT_REQUESTED" | "SLASHED" | "TRIGGERED_EJECTION" | "WITH_STRIKES";
+        /** @description One key. */
+        KeyView: {
+            beacon?: null | components["schemas"]["BeaconEvidence"];
+            /** @description Fee for an exit that came too late; null when none is set. */
+            exit_delay_fee_wei?: string | null;
+            exit_request?: null | components["schemas"]["Evidence"];
+            /**
+             * Format: int64
+             * @description When the exit was asked for, Unix seconds.
+             */
+            exit_requested_at_s?: number | null;
+            /**
+             * Format: int64
+             * @description Position among the node operator's keys; changes when keys are removed.
+             */
+            index: number;
+            /** @description 48 bytes, 0x hex. */
+            pubkey: string;
+            /** @description The state of its life first. */
+            states: components["schemas"]["KeyState"][];
+            /** @description Penalty for strikes, due at its withdrawal; null when none is set. */
+            strikes_penalty_wei?: string | null;
         };
         /** @description The duties of one kind of one validator in one epoch. */
         KindFigures: {
@@ -625,6 +1042,40 @@ export interface components {
              * @description Duties that were submitted to a beacon node.
              */
             submitted: number;
+        };
+        /** @description Contracts and vaults of Lido, and the deposit contract, checksummed. */
+        LidoAddresses: {
+            /** @description Accounting: spends stETH and wstETH for bonds. */
+            csm_accounting?: string | null;
+            /** @description Penalties. */
+            csm_exit_penalties?: string | null;
+            /** @description Gate for identified community stakers. */
+            csm_ics_gate?: string | null;
+            /** @description Gate for identified DVT clusters. */
+            csm_idvtc_gate?: string | null;
+            /** @description CSModule. */
+            csm_module?: string | null;
+            /**
+             * Format: int64
+             * @description Its number in the staking router.
+             */
+            csm_module_id?: number | null;
+            /** @description Gate for everybody. */
+            csm_permissionless_gate?: string | null;
+            /** @description Ethereum's deposit contract. */
+            deposit_contract?: string | null;
+            /** @description Fee recipient of every Lido validator. */
+            el_rewards_vault: string;
+            /** @description ValidatorsExitBusOracle. */
+            exit_bus?: string | null;
+            /** @description Withdrawal address of every Lido validator. */
+            withdrawal_vault: string;
+        };
+        /** @description A fact told by a log. */
+        LogFact: {
+            evidence?: null | components["schemas"]["Evidence"];
+            /** @description Whether it holds. */
+            holds: components["schemas"]["Truth"];
         };
         /** @description A session. */
         LoginAnswer: {
@@ -655,6 +1106,47 @@ export interface components {
             /** @description 33 bytes, 0x hex. */
             public_key: string;
         };
+        /** @description Contracts of the network, checksummed. */
+        NetworkContracts: {
+            /** @description `SafeStakeClusterNode`. */
+            cluster_node: string;
+            /** @description `SafeStakeNetwork`. */
+            network: string;
+            /** @description `SafeStakeOperatorConfig`. */
+            operator_config: string;
+            /** @description `SafeStakeRegistry`. */
+            registry: string;
+        };
+        /** @description One node operator. */
+        NodeOperatorView: {
+            /**
+             * Format: int64
+             * @description The block at which all of this was read.
+             */
+            block_number: number;
+            /** @description Bond. */
+            bond: components["schemas"]["Bond"];
+            /** @description Whether the manager may change the reward address. */
+            extended_manager_permissions: boolean;
+            /** @description Keys. */
+            keys: components["schemas"]["KeyCounts"];
+            /** @description Adds and removes keys. */
+            manager_address: string;
+            /**
+             * Format: int64
+             * @description Id in the module; 0 is one.
+             */
+            node_operator_id: number;
+            /** @description Null when none is proposed. */
+            proposed_manager_address?: string | null;
+            /** @description Null when none is proposed. */
+            proposed_reward_address?: string | null;
+            /** @description Empty when none of its keys waits. */
+            queue: components["schemas"]["QueuePlace"][];
+            /** @description Gets the rewards. */
+            reward_address: string;
+            target_limit?: null | components["schemas"]["TargetLimit"];
+        };
         /** @description What a wallet's message must contain. */
         NonceAnswer: {
             /**
@@ -674,6 +1166,8 @@ export interface components {
         };
         /** @description One operator. */
         Operator: {
+            /** @description `false` once it has left the network. */
+            active: boolean;
             /**
              * Format: int64
              * @description Fee in gwei per validator and block.
@@ -681,6 +1175,11 @@ export interface components {
             fee_gwei?: number | null;
             /** @description Run on behalf of the DAO. */
             from_dao: boolean;
+            /**
+             * Format: int64
+             * @description When a gateway last heard it, Unix milliseconds.
+             */
+            last_seen_ms?: number | null;
             month?: null | components["schemas"]["OperatorMonth"];
             /** @description Name for people. */
             name: string;
@@ -693,8 +1192,16 @@ export interface components {
             owner?: string | null;
             /** @description Identity key: 33 bytes, 0x hex. */
             public_key: string;
+            registered?: null | components["schemas"]["Registration"];
+            /**
+             * Format: int32
+             * @description Validators that it performs for; null where no chain is read.
+             */
+            validator_count?: number | null;
             /** @description Verified by the network's administrators. */
             verified: boolean;
+            /** @description Version of its program, as a gateway last heard it. */
+            version?: string | null;
         };
         /** @description What the committees of an operator say about it in their majority. */
         OperatorMonth: {
@@ -740,6 +1247,23 @@ export interface components {
             sealed_share?: string | null;
             /** @description Public key of the share: 48 bytes, 0x hex. */
             share_pubkey: string;
+        };
+        /** @description What a gateway heard of operators. */
+        OperatorsReport: {
+            /** @description Any of them, each once. */
+            operators: components["schemas"]["HeardOperator"][];
+        };
+        /** @description A node operator of which the session's owner is manager or reward address. */
+        OwnNodeOperator: {
+            /** @description Checksummed. */
+            manager_address: string;
+            /**
+             * Format: int64
+             * @description Id in the module; 0 is one.
+             */
+            node_operator_id: number;
+            /** @description Checksummed. */
+            reward_address: string;
         };
         /** @description A page of a list. */
         Page_Ceremony: {
@@ -788,9 +1312,39 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description A page of a list. */
+        Page_KeyView: {
+            /** @description The items. */
+            items: {
+                beacon?: null | components["schemas"]["BeaconEvidence"];
+                /** @description Fee for an exit that came too late; null when none is set. */
+                exit_delay_fee_wei?: string | null;
+                exit_request?: null | components["schemas"]["Evidence"];
+                /**
+                 * Format: int64
+                 * @description When the exit was asked for, Unix seconds.
+                 */
+                exit_requested_at_s?: number | null;
+                /**
+                 * Format: int64
+                 * @description Position among the node operator's keys; changes when keys are removed.
+                 */
+                index: number;
+                /** @description 48 bytes, 0x hex. */
+                pubkey: string;
+                /** @description The state of its life first. */
+                states: components["schemas"]["KeyState"][];
+                /** @description Penalty for strikes, due at its withdrawal; null when none is set. */
+                strikes_penalty_wei?: string | null;
+            }[];
+            /** @description Cursor of the next page; null on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list. */
         Page_Operator: {
             /** @description The items. */
             items: {
+                /** @description `false` once it has left the network. */
+                active: boolean;
                 /**
                  * Format: int64
                  * @description Fee in gwei per validator and block.
@@ -798,6 +1352,11 @@ export interface components {
                 fee_gwei?: number | null;
                 /** @description Run on behalf of the DAO. */
                 from_dao: boolean;
+                /**
+                 * Format: int64
+                 * @description When a gateway last heard it, Unix milliseconds.
+                 */
+                last_seen_ms?: number | null;
                 month?: null | components["schemas"]["OperatorMonth"];
                 /** @description Name for people. */
                 name: string;
@@ -810,8 +1369,33 @@ export interface components {
                 owner?: string | null;
                 /** @description Identity key: 33 bytes, 0x hex. */
                 public_key: string;
+                registered?: null | components["schemas"]["Registration"];
+                /**
+                 * Format: int32
+                 * @description Validators that it performs for; null where no chain is read.
+                 */
+                validator_count?: number | null;
                 /** @description Verified by the network's administrators. */
                 verified: boolean;
+                /** @description Version of its program, as a gateway last heard it. */
+                version?: string | null;
+            }[];
+            /** @description Cursor of the next page; null on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list. */
+        Page_OwnNodeOperator: {
+            /** @description The items. */
+            items: {
+                /** @description Checksummed. */
+                manager_address: string;
+                /**
+                 * Format: int64
+                 * @description Id in the module; 0 is one.
+                 */
+                node_operator_id: number;
+                /** @description Checksummed. */
+                reward_address: string;
             }[];
             /** @description Cursor of the next page; null on the last one. */
             next_cursor?: string | null;
@@ -830,10 +1414,13 @@ export interface components {
                  */
                 created_at_ms: number;
                 deposit_data?: null | components["schemas"]["DepositData"];
-                /** @description The owner's statement, not verified. */
+                /** @description From the facts; the owner's statement where no chain is read. */
                 deposit_txid?: string | null;
-                /** @description The owner's statement, not verified. */
+                /** @description From the facts; the owner's statement where no chain is read. */
                 exit_txid?: string | null;
+                facts?: null | components["schemas"]["ValidatorFacts"];
+                /** @description The transaction whose event is the request; null when the owner signed it. */
+                generate_txid?: string | null;
                 /** @description Operators that have not confirmed their shares. */
                 missing_operators: number[];
                 /** @description The committee, ascending. */
@@ -842,7 +1429,7 @@ export interface components {
                 owner: string;
                 /** @description 48 bytes, 0x hex. */
                 pubkey: string;
-                /** @description The owner's statement, not verified. */
+                /** @description From the facts; the owner's statement where no chain is read. */
                 register_txid?: string | null;
                 /** @description Status. */
                 status: components["schemas"]["ValidatorStatus"];
@@ -904,6 +1491,30 @@ export interface components {
              */
             unknown: number;
         };
+        /** @description All batches. */
+        Plan: {
+            /** @description In the order in which to send them. */
+            batches: components["schemas"]["Batch"][];
+            /**
+             * Format: int64
+             * @description The block at which the bonds were read.
+             */
+            block_number: number;
+            /**
+             * Format: int64
+             * @description The bond curve.
+             */
+            curve_id: number;
+            /**
+             * Format: int64
+             * @description Null for a new node operator.
+             */
+            node_operator_id?: number | null;
+            /** @description The token. */
+            token: components["schemas"]["BondToken"];
+            /** @description Sum of the bonds. */
+            total_bond_wei: string;
+        };
         /** @description Open requests. */
         PollAnswer: {
             /** @description Give it back as `after`. */
@@ -956,6 +1567,71 @@ export interface components {
             missing_operators: number[];
             /** @description `incomplete` or `ready`. */
             status: string;
+        };
+        /** @description An event that could not be handled. It is kept and tried again, and stops nothing. */
+        QuarantinedEvent: {
+            /** @description 0x hex. */
+            block_hash: string;
+            /**
+             * Format: int64
+             * @description Height of the block.
+             */
+            block_number: number;
+            /** @description Who emitted it, checksummed. */
+            contract: string;
+            /**
+             * Format: int64
+             * @description Unix milliseconds.
+             */
+            first_seen_ms: number;
+            /**
+             * Format: int64
+             * @description Position in the block.
+             */
+            log_index: number;
+            /** @description What is wrong, in a sentence. */
+            reason: string;
+            /** @description First topic, 0x hex, or empty. */
+            topic: string;
+            /** @description 0x hex. */
+            tx_hash: string;
+        };
+        /** @description A page of events that could not be handled. */
+        QuarantinePage: {
+            /** @description In the order of the chain. */
+            items: components["schemas"]["QuarantinedEvent"][];
+            /** @description Cursor of the next page; null on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description Where the node operator stands in the deposit queue. */
+        QueuePlace: {
+            /** @description `false`: the queue is longer than what was read, the figures are of its beginning. */
+            complete: boolean;
+            /**
+             * Format: int64
+             * @description Keys in this queue before its first, keys of queues that are served before not counted.
+             */
+            keys_ahead: number;
+            /**
+             * Format: int64
+             * @description Its own keys in this queue.
+             */
+            own_keys: number;
+            /**
+             * Format: int32
+             * @description 0 is served first.
+             */
+            priority: number;
+        };
+        /** @description Where an operator was registered. */
+        Registration: {
+            /**
+             * Format: int64
+             * @description Height of the block.
+             */
+            block_number: number;
+            /** @description 0x hex. */
+            tx_hash: string;
         };
         /** @description One operator in a report. */
         ReportedOperator: {
@@ -1037,6 +1713,31 @@ export interface components {
             /** @description 65 bytes, 0x hex. */
             signature: string;
         };
+        /** @description A key that is in CSM already. */
+        Submission: {
+            /** @description The log that says so. */
+            evidence: components["schemas"]["Evidence"];
+            /**
+             * Format: int64
+             * @description Whose keys it is among.
+             */
+            node_operator_id?: number | null;
+            /** @description 48 bytes, 0x hex. */
+            pubkey: string;
+        };
+        /** @description A limit that Lido sets for the number of active validators. */
+        TargetLimit: {
+            /**
+             * Format: int32
+             * @description Validators.
+             */
+            limit: number;
+            /**
+             * Format: int32
+             * @description 0: none; 1: soft; 2: forced, with priority in exits.
+             */
+            mode: number;
+        };
         /** @description The result of a ceremony, equal for every honest operator. */
         Transcript: {
             /** @description The committee, ascending. */
@@ -1048,6 +1749,11 @@ export interface components {
             /** @description The validators. */
             validators: components["schemas"]["ValidatorRecord"][];
         };
+        /**
+         * @description Whether something is so.
+         * @enum {string}
+         */
+        Truth: "yes" | "no" | "unknown";
         /** @description What a wallet needs to sign a request. */
         TypedDataAnswer: {
             /** @description The ceremony that the signed request will start: 0x hex. */
@@ -1069,10 +1775,13 @@ export interface components {
              */
             created_at_ms: number;
             deposit_data?: null | components["schemas"]["DepositData"];
-            /** @description The owner's statement, not verified. */
+            /** @description From the facts; the owner's statement where no chain is read. */
             deposit_txid?: string | null;
-            /** @description The owner's statement, not verified. */
+            /** @description From the facts; the owner's statement where no chain is read. */
             exit_txid?: string | null;
+            facts?: null | components["schemas"]["ValidatorFacts"];
+            /** @description The transaction whose event is the request; null when the owner signed it. */
+            generate_txid?: string | null;
             /** @description Operators that have not confirmed their shares. */
             missing_operators: number[];
             /** @description The committee, ascending. */
@@ -1081,7 +1790,7 @@ export interface components {
             owner: string;
             /** @description 48 bytes, 0x hex. */
             pubkey: string;
-            /** @description The owner's statement, not verified. */
+            /** @description From the facts; the owner's statement where no chain is read. */
             register_txid?: string | null;
             /** @description Status. */
             status: components["schemas"]["ValidatorStatus"];
@@ -1090,6 +1799,34 @@ export interface components {
              * @description Unix milliseconds.
              */
             updated_at_ms: number;
+        };
+        /** @description Everything that is known of one validator from the chain. */
+        ValidatorFacts: {
+            /** @description Performing duties. */
+            active: components["schemas"]["BeaconFact"];
+            /** @description With the deposit contract under the validator's own withdrawal credentials, or known to a beacon node. */
+            deposited: components["schemas"]["LogFact"];
+            /** @description Somebody deposited for this key under other withdrawal credentials: the key is lost, do not use it. */
+            deposited_elsewhere: components["schemas"]["LogFact"];
+            /** @description The owner ordered the exit by a transaction. */
+            exit_requested: components["schemas"]["LogFact"];
+            /** @description Out. */
+            exited: components["schemas"]["BeaconFact"];
+            /** @description On its way out on the beacon chain. */
+            exiting: components["schemas"]["BeaconFact"];
+            /** @description Lido asked for the exit. */
+            lido_exit_requested: components["schemas"]["LogFact"];
+            /** @description In the network's contract, by its owner. */
+            registered: components["schemas"]["LogFact"];
+            /** @description In CSM. */
+            submitted_to_csm: components["schemas"]["CsmFact"];
+            /**
+             * Format: int64
+             * @description Block at which the subscription ends; null when none was paid.
+             */
+            subscribed_until_block?: number | null;
+            /** @description CSM reported the withdrawal. */
+            withdrawn: components["schemas"]["LogFact"];
         };
         /** @description One validator in one epoch. */
         ValidatorPerformance: {
@@ -1137,7 +1874,8 @@ export interface components {
             share_pubkeys: string[];
         };
         /**
-         * @description Status of a validator. `incomplete` and `ready` are verified; the others are the owner's statements.
+         * @description Linear status of a validator, derived from its facts; where no chain is read, those from `registered` on are the owner's
+         *     statements.
          * @enum {string}
          */
         ValidatorStatus: "incomplete" | "ready" | "registered" | "deposited" | "exited";
@@ -1546,6 +2284,312 @@ export interface operations {
             };
         };
     };
+    info: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChainInfo"];
+                };
+            };
+        };
+    };
+    quarantine: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Items to return, 1 to 100; 50 when missing. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QuarantinePage"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    duplicates: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DuplicatesQuestion"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Duplicates"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    operators: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_OwnNodeOperator"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    operator: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                node_operator_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NodeOperatorView"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    operator_keys: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Items to return, 1 to 100; 50 when missing. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                node_operator_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_KeyView"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    batches: {
+        parameters: {
+            query: {
+                /** @description Keys to submit, 1 to 1000. */
+                keys: number;
+                /** @description The node operator that gets the keys; missing for a new one. */
+                node_operator_id?: number;
+                /** @description Keys per transaction, 1 to 100; 50 when missing. */
+                per_transaction?: number;
+                /** @description Token of the bond. */
+                token?: "eth" | "steth" | "wsteth";
+                /** @description Kind of a new node operator. */
+                type?: "permissionless" | "ics" | "idvtc";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Plan"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     publish_certificate: {
         parameters: {
             query?: never;
@@ -1661,6 +2705,43 @@ export interface operations {
                 };
             };
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    report_operators: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OperatorsReport"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -94,7 +94,7 @@ pub struct OperatorsReport {
 }
 
 /// Reports which operators were heard, and with which version. The newest report of an operator stays.
-#[utoipa::path(put, path = "/v1/gateway/operators", tag = "gateway", security(("gateway" = [])),
+#[utoipa::path(put, path = "/v1/gateway/operators", operation_id = "report_operators", tag = "gateway", security(("gateway" = [])),
     request_body = OperatorsReport,
     responses((status = 204), (status = 401, body = Problem), (status = 422, body = Problem)))]
 pub async fn operators(State(state): State<AppState>, call: GatewayCall) -> ApiResult<StatusCode> {
