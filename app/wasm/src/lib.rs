@@ -1,7 +1,7 @@
 //! What the app checks before an owner pays anything: the same code as the operators', the gateway's, the service's and
 //! `cluster-node verify`, compiled to WebAssembly, so that a service that lies is found out in the owner's browser.
 //!
-//! [`check`] holds the checks, in an order in which a person would make them; this file only carries text in and out.
+//! `check` holds the checks, in an order in which a person would make them; this file only carries text in and out.
 
 mod check;
 

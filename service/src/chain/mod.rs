@@ -2,16 +2,16 @@
 //!
 //! | module | what it does |
 //! | --- | --- |
-//! | [`config`] | the section `[chain]`, addresses of the networks |
-//! | [`rpc`], [`questions`] | execution nodes: bounded calls, failover; the follower's questions |
-//! | [`driver`], [`commit`] | follows the chain; one database transaction per commit of the follower |
-//! | [`facts`] | independent facts of a validator with their evidence, and the old linear status |
-//! | [`directory`] | operators and requests in memory: the registry of everything that is checked |
-//! | [`hints`] | what owners say of transactions, looked up |
-//! | [`read`], [`csm`] | contracts read for callers: Lido's Community Staking Module |
-//! | [`beacon`] | whether validators are active, by a beacon node |
+//! | `config` | the section `[chain]`, addresses of the networks |
+//! | `rpc`, `questions` | execution nodes: bounded calls, failover; the follower's questions |
+//! | `driver`, `commit` | follows the chain; one database transaction per commit of the follower |
+//! | `facts` | independent facts of a validator with their evidence, and the old linear status |
+//! | `directory` | operators and requests in memory: the registry of everything that is checked |
+//! | `hints` | what owners say of transactions, looked up |
+//! | `read`, `csm` | contracts read for callers: Lido's Community Staking Module |
+//! | `beacon` | whether validators are active, by a beacon node |
 //!
-//! The follower itself, its events and facts are `cluster_core::chain`. The node has a twin of this module.
+//! The follower itself, its events and facts are `cluster_core::chain`.
 
 pub mod beacon;
 mod commit;
