@@ -17,7 +17,8 @@ start_anvil() {
   local port
   port=$(node -e 'const s = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close(); })')
   url=http://127.0.0.1:$port
-  ./tool anvil --port "$port" --chain-id "$1" --silent &
+  # Without blocks by time, anvil lets a transaction wait for the next one when it found no room in a block; forge then waits for ever.
+  ./tool anvil --port "$port" --chain-id "$1" --block-time 1 --mixed-mining --silent &
   anvil_pid=$!
   for _ in $(seq 150); do
     if ./tool cast chain-id --rpc-url "$url" >/dev/null 2>&1; then return; fi
@@ -27,7 +28,7 @@ start_anvil() {
   exit 1
 }
 
-deploy() { ./forge script script/Deploy.s.sol --rpc-url "$url" --broadcast --private-key "$key" >cache/deploy.log 2>&1; }
+deploy() { timeout 180 ./forge script script/Deploy.s.sol --rpc-url "$url" --broadcast --private-key "$key" >cache/deploy.log 2>&1; }
 call() { ./tool cast call --rpc-url "$url" "$@"; }
 address() { node -p "JSON.parse(require('fs').readFileSync('deployments/check.json', 'utf8')).$1"; }
 
