@@ -11,9 +11,12 @@ use axum::http::{header, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::Router;
+use cluster_core::chain::EventId;
 use cluster_core::committee::OperatorId;
 use cluster_core::encoding::{decode, encode};
-use cluster_core::exit::{ExitError, SignedExitRequest, MAX_EXIT_REQUEST_BYTES};
+use cluster_core::exit::{ExitError, SignedExitRequest, MAX_EXIT_DEADLINE_AHEAD_S, MAX_EXIT_REQUEST_BYTES};
+use cluster_crypto::bls;
+use cluster_crypto::ethereum::Address;
 use serde_json::json;
 use tokio::sync::watch;
 
@@ -74,8 +77,8 @@ impl ExitDesk {
     /// Takes an order in; the same again changes nothing. Every validator must be one of this operator's and belong to whoever
     /// signed. Blocks: checks a signature and writes to the disk. `now_s` is in unix seconds.
     pub fn take(&self, signed: &SignedExitRequest, now_s: u64) -> Result<(), OrderError> {
-        let checked = signed.check(self.chain_id, now_s)?;
         let store = self.store()?;
+        let checked = signed.check(self.chain_id, now_s, store.as_ref())?;
         for pubkey in &signed.request.pubkeys {
             match store.validator(&pubkey.to_bytes())? {
                 Some(entry) => checked.allows(pubkey, entry.owner)?,
@@ -95,6 +98,25 @@ impl ExitDesk {
         let (owner, validators) = (signed.request.owner, signed.request.pubkeys.len());
         tracing::info!(%owner, validators, "the owner {owner} orders {validators} validators to leave");
         Ok(())
+    }
+
+    /// Takes in an order that the contracts give, for validators of this operator; the same again changes nothing. Blocks.
+    pub fn take_event(
+        &self,
+        event: &EventId,
+        owner: Address,
+        pubkeys: Vec<bls::PublicKey>,
+        now_s: u64,
+    ) -> Result<(), OrderError> {
+        let deadline = now_s.saturating_add(MAX_EXIT_DEADLINE_AHEAD_S);
+        self.take(&SignedExitRequest::by_event(*event, owner, pubkeys, deadline), now_s)
+    }
+
+    /// Forgets an order whose event is not in the chain any more. What was published stays published.
+    pub fn forget_event(&self, event: &EventId) -> Result<(), StoreError> {
+        let store = self.store()?;
+        store.remove(Table::Exits, &SignedExitRequest::id_of_event(event))?;
+        store.flush()
     }
 
     /// The orders whose deadline has not passed; the others are forgotten.

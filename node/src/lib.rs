@@ -16,9 +16,11 @@
 //! | [`exits`] | owners' orders to let validators leave |
 //! | [`evidence`] | proofs against operators, for anybody to check |
 //! | [`beacon`] | beacon nodes: what duties ask and tell |
+//! | [`chain`] | the contracts, read from execution nodes; the only user of ethers |
 //! | [`cli`] | the command line |
 
 pub mod beacon;
+pub mod chain;
 pub mod cli;
 pub mod config;
 pub mod driver;

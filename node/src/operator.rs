@@ -17,7 +17,7 @@ use cluster_core::committee::OperatorId;
 use cluster_core::encoding::{decode, encode};
 use cluster_core::machine::Time;
 use cluster_core::network::Network as Chain;
-use cluster_core::registry::Registry;
+use cluster_core::registry::{FileRegistry, Registry, RegistryFile};
 use cluster_core::request::RequestRules;
 use cluster_crypto::identity;
 use cluster_net::info::Role;
@@ -28,7 +28,8 @@ use tokio_util::task::TaskTracker;
 pub use self::duties_api::{Records as DutyRecords, MAX_RECORDS as MAX_DUTY_RECORDS};
 
 use self::duties::Duties;
-use crate::config::{ConfigError, OperatorConfig, Validate};
+use crate::chain::{act_as_operator, ChainMetrics, ChainRegistry, ChainView, OperatorParts};
+use crate::config::{ChainConfig, ConfigError, OperatorConfig, Validate};
 use crate::driver::{results, Ceremonies, CrashSwitch, Hooks, Outbound, Parts, Publisher};
 use crate::exits::ExitDesk;
 use crate::http::{Readiness, Server};
@@ -108,6 +109,63 @@ pub struct Loaded {
     pub reloadable: Option<Arc<ReloadableRegistry>>,
 }
 
+impl Loaded {
+    // The error is large as it names keys and files; it is made once, when a node does not start.
+    #[allow(clippy::result_large_err)]
+    /// What a node's files say. With `[chain]` the registry file is there for addresses alone, and need not be there.
+    pub(crate) fn open(
+        identity: identity::SecretKey,
+        registry_file: &std::path::Path,
+        chain: &ChainConfig,
+    ) -> Result<Self, NodeError> {
+        if chain.is_on() && !registry_file.exists() {
+            let nobody =
+                RegistryFile { network: chain.network, operators: vec![], gateways: vec![], bootstraps: vec![] };
+            let nobody = FileRegistry::try_from(nobody)
+                .map_err(|error| RegistryFileError::Content { path: registry_file.to_owned(), error })?;
+            return Ok(Self { identity, network: chain.network, registry: Arc::new(nobody), reloadable: None });
+        }
+        let registry = Arc::new(ReloadableRegistry::open(registry_file)?);
+        if chain.is_on() && registry.network() != chain.network {
+            let reason =
+                format!("it is {}, but {} is of {}", chain.network, registry_file.display(), registry.network());
+            return Err(ConfigError::Value { field: "chain.network", reason }.into());
+        }
+        Ok(Self { identity, network: registry.network(), registry: registry.clone(), reloadable: Some(registry) })
+    }
+
+    /// With `[chain]`: begins to read the contracts, and puts them in the place of the registry. Waits until this node's
+    /// own entry is there, or everything was read.
+    pub(crate) async fn read_chain(
+        &mut self,
+        config: &ChainConfig,
+        store: &Arc<Store>,
+        metrics: &Metrics,
+        stop: &CancellationToken,
+        tasks: &TaskTracker,
+    ) -> Result<Option<(ChainView, ChainMetrics)>, NodeError> {
+        if !config.is_on() {
+            return Ok(None);
+        }
+        let chain_metrics = ChainMetrics::new(metrics);
+        let view = crate::chain::start(config, store, &chain_metrics, stop, tasks).await?;
+        let key = self.identity.public_key();
+        let known = |facts: &cluster_core::chain::Facts| {
+            facts.operator_of_key(&key).is_some() || facts.cluster_node(&key).is_some()
+        };
+        let mut status = view.status();
+        if !view.with(known) {
+            tracing::info!(
+                "reading the contracts from block {} on, until this node's own entry is there",
+                config.start_block
+            );
+        }
+        while !view.with(known) && !status.borrow_and_update().caught_up && status.changed().await.is_ok() {}
+        self.registry = Arc::new(ChainRegistry::new(view.clone(), Some(self.registry.clone())));
+        Ok(Some((view, chain_metrics)))
+    }
+}
+
 /// Bytes, messages and ceremonies of an operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OperatorStats {
@@ -124,24 +182,28 @@ pub struct OperatorStats {
 /// Starts an operator from its configuration: reads key and registry, then [`start_with`].
 pub async fn start(config: OperatorConfig, hooks: Hooks) -> Result<RunningOperator, NodeError> {
     config.validate()?;
-    let registry = Arc::new(ReloadableRegistry::open(&config.registry_file)?);
     let key_config = config.identity.clone();
     // The key derivation takes most of a second.
     let identity = run_blocking(move || keys::load_identity(&key_config)).await?;
-    let loaded =
-        Loaded { identity, network: registry.network(), registry: registry.clone(), reloadable: Some(registry) };
+    let loaded = Loaded::open(identity, &config.registry_file, &config.chain)?;
     start_with(config, loaded, hooks).await
 }
 
 /// Starts an operator with a key and registry from elsewhere.
 pub async fn start_with(config: OperatorConfig, loaded: Loaded, hooks: Hooks) -> Result<RunningOperator, NodeError> {
+    let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+    // Whatever was begun ends with a start that fails.
+    let begun = stop.clone().drop_guard();
+    let (data_dir, identity) = (config.data_dir.clone(), loaded.identity.clone());
+    let store = run_blocking(move || Store::open(&data_dir, &identity).map(Arc::new)).await?;
+    let metrics = Metrics::new();
+    let mut loaded = loaded;
+    let chain = loaded.read_chain(&config.chain, &store, &metrics, &stop, &tasks).await?;
     let public_key = loaded.identity.public_key();
     let entry = loaded.registry.operators().into_iter().find(|entry| entry.public_key == public_key);
     let me = entry
         .map(|entry| entry.id)
         .ok_or_else(|| NodeError::NotAnOperator { public_key, registry: config.registry_file.display().to_string() })?;
-    let (data_dir, identity) = (config.data_dir.clone(), loaded.identity.clone());
-    let store = run_blocking(move || Store::open(&data_dir, &identity).map(Arc::new)).await?;
 
     let mut network = network_config(&loaded, Role::Operator, &config.mesh)?;
     network.remembered = remembered(&store);
@@ -149,14 +211,14 @@ pub async fn start_with(config: OperatorConfig, loaded: Loaded, hooks: Hooks) ->
     network.faults = hooks.faults.clone();
     let (client, events) = Network::start(network).await?;
 
-    let metrics = Metrics::new();
     client.register(&metrics);
-    let (stop, tasks, crashed) = (CancellationToken::new(), TaskTracker::new(), CancellationToken::new());
+    let crashed = CancellationToken::new();
     let retry_max = Duration::from_millis(config.ceremony.retry_max_ms);
     let ceremonies = Ceremonies::new(Parts {
         me,
         identity: loaded.identity.clone(),
         registry: loaded.registry.clone(),
+        await_registration: chain.is_some(),
         rules: RequestRules {
             network: loaded.network,
             max_validators: config.ceremony.max_validators,
@@ -210,6 +272,23 @@ pub async fn start_with(config: OperatorConfig, loaded: Loaded, hooks: Hooks) ->
     );
     tasks.spawn(answers.with_duties(duties.clone()).with_desk(exits.clone()).run(events));
     tasks.spawn(orders::pass_on(exits.clone(), client.clone(), me, stop.clone(), tasks.clone()));
+    if let Some((view, chain_metrics)) = chain {
+        let parts = OperatorParts {
+            me,
+            identity: loaded.identity.clone(),
+            network: loaded.network,
+            registry: loaded.registry.clone(),
+            ceremonies: ceremonies.clone(),
+            store: Arc::clone(&store),
+            exits: exits.clone(),
+            client: client.clone(),
+            metrics: chain_metrics,
+            warn_blocks: config.chain.warn_blocks,
+            refused: Arc::default(),
+        };
+        tasks.spawn(act_as_operator(parts, view, stop.clone()));
+    }
+    let _goes_on = begun.disarm();
     readiness.set(true);
     tracing::info!(operator_id = me.0, peer_id = %client.local_peer_id(), network = %loaded.network, "operator {me} is running");
     Ok(RunningOperator {

@@ -10,6 +10,7 @@
 pub mod beacon_containers;
 pub mod certificate;
 pub mod certificate_json;
+pub mod chain_log;
 pub mod chain_spec;
 pub mod config;
 pub mod dealing_parts;
@@ -52,6 +53,7 @@ targets!(
     beacon_containers,
     certificate,
     certificate_json,
+    chain_log,
     chain_spec,
     config,
     dealing_parts,

@@ -8,7 +8,7 @@ use anyhow::{bail, Context};
 use clap::Args;
 use cluster_core::certificate::{Certificate, MAX_CERTIFICATE_BYTES};
 use cluster_core::eip712::exit_typed_data_json;
-use cluster_core::exit::{ExitError, ExitRequest, SignedExitRequest, MAX_EXIT_REQUEST_BYTES};
+use cluster_core::exit::{ExitError, ExitRequest, NoExitEvents, SignedExitRequest, MAX_EXIT_REQUEST_BYTES};
 use cluster_core::network::Network;
 use cluster_crypto::bls;
 use cluster_crypto::ethereum::{Address, WalletKey};
@@ -80,14 +80,17 @@ pub(super) fn run(args: &ExitArgs) -> anyhow::Result<ExitCode> {
                 println!("{}", serde_json::to_string_pretty(&exit_typed_data_json(&request))?);
             }
             match &wallet {
-                Some(wallet) => SignedExitRequest { signature: wallet.sign_digest(&request.digest()), request },
+                Some(wallet) => {
+                    let signature = wallet.sign_digest(&request.digest());
+                    SignedExitRequest::by_signature(request, signature)
+                }
                 None if args.dry_run => return Ok(ExitCode::SUCCESS),
                 None => bail!("signature: give --owner-key-file to sign, or --dry-run to see what is to be signed"),
             }
         }
     };
     let chain_id = args.network.map(Network::chain_id).or(args.chain_id).unwrap_or(signed.request.chain_id);
-    signed.check(chain_id, now_ms() / 1000).map_err(|error| refused(&error))?;
+    signed.check(chain_id, now_ms() / 1000, &NoExitEvents).map_err(|error| refused(&error))?;
     let text = serde_json::to_string_pretty(&signed)?;
     if args.dry_run {
         println!("{text}");

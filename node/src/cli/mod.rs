@@ -1,9 +1,11 @@
 //! The command line.
 
+mod chain;
 mod duties;
 mod exit;
 mod follow;
 mod keygen;
+mod lookup;
 mod monitoring;
 mod preflight;
 mod request;
@@ -54,6 +56,8 @@ enum Command {
     Duties(duties::DutiesArgs),
     /// Carry the record of what validators have signed from one node to another (EIP-3076).
     Slashing(slashing::SlashingArgs),
+    /// Look at what this node read from the contracts.
+    Chain(chain::ChainArgs),
     /// Write Prometheus alert rules and Grafana dashboards for the metrics of this version.
     Monitoring(monitoring::MonitoringArgs),
     /// Print a documented configuration file.
@@ -165,6 +169,7 @@ pub fn main() -> ExitCode {
         Command::Preflight(args) => preflight::run(&args),
         Command::Duties(args) => duties::run(&args),
         Command::Slashing(args) => slashing::run(&args),
+        Command::Chain(args) => chain::run(&args),
         Command::Monitoring(args) => monitoring::run(&args),
         Command::Config(args) => {
             print!(

@@ -6,10 +6,11 @@ use std::process::ExitCode;
 use anyhow::{bail, Context};
 use clap::Args;
 use cluster_core::certificate::{Certificate, Readiness, MAX_CERTIFICATE_BYTES};
-use cluster_core::directory::{verify_directory_files, Report, MAX_DEPOSIT_FILES, MAX_DEPOSIT_FILE_BYTES};
+use cluster_core::directory::{verify_directory_files, Authority, Report, MAX_DEPOSIT_FILES, MAX_DEPOSIT_FILE_BYTES};
 use cluster_core::registry::{FileRegistry, Registry};
 use rand_core::OsRng;
 
+use super::lookup::WithEvent;
 use crate::driver::results::kind_name;
 use crate::evidence::{EvidenceFile, MAX_EVIDENCE_BYTES};
 use crate::registry_file;
@@ -24,6 +25,9 @@ pub(super) struct VerifyArgs {
     /// Registry file; with it the committee's keys are compared with the registered ones.
     #[arg(long)]
     registry: Option<PathBuf>,
+    /// Execution node: with it the event of a request that was made on chain is looked up.
+    #[arg(long, requires = "registry")]
+    rpc_url: Option<String>,
 }
 
 pub(super) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
@@ -41,13 +45,23 @@ pub(super) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     for path in &files.deposits {
         deposits.push((file_name(path), read_bounded(path, MAX_DEPOSIT_FILE_BYTES)?));
     }
-    let registry_ref = registry.as_ref().map(|registry| registry as &dyn Registry);
+    let certificate = Certificate::from_json(&certificate_json)
+        .map_err(|error| anyhow::anyhow!("certificate.json:{} is wrong: {}", error.field, error.problem))?;
+    let event = certificate.transcript.request.origin.event();
+    let with_event = match (&registry, event, &args.rpc_url) {
+        (Some(registry), Some(event), Some(url)) => Some(WithEvent::looked_up(registry, event, url)?),
+        (Some(registry), Some(_), None) => Some(WithEvent::not_looked_up(registry)),
+        _ => None,
+    };
+    let registry_ref = match &with_event {
+        Some(with_event) => Some(with_event as &dyn Registry),
+        None => registry.as_ref().map(|registry| registry as &dyn Registry),
+    };
     let deposits: Vec<(&str, &str)> = deposits.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
     let report = verify_directory_files(&certificate_json, &deposits, registry_ref, &mut OsRng)
         .map_err(|error| anyhow::anyhow!("{} is wrong: {error}", error.field()))?;
     print_report(&report);
     if !files.evidence.is_empty() {
-        let certificate = Certificate::from_json(&certificate_json)?;
         verify_evidence(&files, registry.as_ref(), Some(&certificate))?;
     }
     Ok(ExitCode::SUCCESS)
@@ -63,7 +77,15 @@ fn print_report(report: &Report) {
     row("operators", &operators.join(", "));
     row("validators", &k.to_string());
     println!();
-    checked("owner's signature over the request", "valid");
+    match &report.authority {
+        Authority::Signature => checked("owner's signature over the request", "valid"),
+        Authority::Event { event, looked_up: true } => {
+            checked("owner's request on chain", &format!("event {event} asks for this"))
+        }
+        Authority::Event { event, looked_up: false } => {
+            println!("  --    owner's request on chain: event {event}; not looked up (give --rpc-url)");
+        }
+    }
     checked(
         "committee",
         if report.registry_checked {

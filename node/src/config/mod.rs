@@ -5,6 +5,7 @@
 //! wherever it was written: a silent typo in `external_addresses` costs a day.
 
 mod beacon;
+mod chain;
 mod load;
 
 use std::net::SocketAddr;
@@ -14,6 +15,7 @@ use cluster_core::dkg::Timing;
 use serde::{Deserialize, Serialize};
 
 pub use beacon::BeaconConfig;
+pub use chain::ChainConfig;
 pub use load::{load, ConfigError, Overrides, ENV_PREFIX};
 
 /// A documented configuration of an operator, as `cluster-node config operator` prints it.
@@ -41,6 +43,8 @@ pub struct OperatorConfig {
     pub duties: DutiesConfig,
     /// Beacon nodes.
     pub beacon: BeaconConfig,
+    /// The contracts, in the place of the registry file.
+    pub chain: ChainConfig,
     /// Metrics and health.
     pub http: HttpConfig,
     /// Logs.
@@ -63,6 +67,8 @@ pub struct GatewayConfig {
     pub service: ServiceConfig,
     /// When a certificate is published.
     pub publish: PublishConfig,
+    /// The contracts, in the place of the registry file.
+    pub chain: ChainConfig,
     /// Metrics, health and `POST /v1/requests`.
     pub http: HttpConfig,
     /// Logs.
@@ -257,6 +263,7 @@ impl Default for OperatorConfig {
             signer: SignerConfig::default(),
             duties: DutiesConfig::default(),
             beacon: BeaconConfig::default(),
+            chain: ChainConfig::default(),
             http: HttpConfig { listen: "127.0.0.1:9190".into() },
             log: LogConfig::default(),
         }
@@ -272,6 +279,7 @@ impl Default for GatewayConfig {
             mesh: MeshConfig::default(),
             service: ServiceConfig::default(),
             publish: PublishConfig::default(),
+            chain: ChainConfig::default(),
             http: HttpConfig { listen: "127.0.0.1:9191".into() },
             log: LogConfig::default(),
         }
@@ -343,6 +351,7 @@ impl Validate for OperatorConfig {
     fn validate(&self) -> Result<(), ConfigError> {
         self.mesh.validate()?;
         self.beacon.validate()?;
+        self.chain.validate()?;
         self.http.address()?;
         range("signer.timeout_ms", self.signer.timeout_ms, 100, 60_000)?;
         range("ceremony.max_open", self.ceremony.max_open as u64, 1, 1024)?;
@@ -359,6 +368,7 @@ impl Validate for GatewayConfig {
     fn validate(&self) -> Result<(), ConfigError> {
         self.mesh.validate()?;
         self.http.address()?;
+        self.chain.validate()?;
         let url = &self.service.url;
         if !url.is_empty() && !url.starts_with("http://") && !url.starts_with("https://") {
             return Err(ConfigError::Value {

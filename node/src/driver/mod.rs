@@ -162,6 +162,8 @@ pub(crate) struct Parts {
     pub(crate) me: OperatorId,
     pub(crate) identity: identity::SecretKey,
     pub(crate) registry: Arc<dyn Registry>,
+    /// Duties begin with the registration in the contracts, not with the keys.
+    pub(crate) await_registration: bool,
     pub(crate) rules: RequestRules,
     pub(crate) timing: Timing,
     pub(crate) max_open: usize,

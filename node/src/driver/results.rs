@@ -68,7 +68,9 @@ pub(super) fn done(
         culprits: names(&outcome.culprits),
     };
     // Before the state, which a restart trusts: a ceremony that counts as ready has its validators in the table.
-    shared.store.add_validators(&ValidatorEntry::of_transcript(&outcome.contribution.transcript, shared.me))?;
+    let mut validators = ValidatorEntry::of_transcript(&outcome.contribution.transcript, shared.me);
+    validators.iter_mut().for_each(|entry| entry.active = !shared.await_registration);
+    shared.store.add_validators(&validators)?;
     save(shared, ceremony_id, &result, state)?;
     save_evidence(shared, ceremony_id, request, &outcome.culprits);
     let validators = outcome.contribution.transcript.validators.len();

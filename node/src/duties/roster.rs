@@ -108,7 +108,7 @@ impl Roster {
             gas_limit: entry.gas_limit,
             index: status.index,
             status,
-            had_another_life: matches!(entry.source, Source::Split(_)),
+            had_another_life: matches!(entry.source, Source::Split(_) | Source::Registered(_)),
         });
         let group = self.groups.entry(*id).or_insert_with(|| {
             Arc::new(Group { id: *id, committee: Arc::new(committee.clone()), validators: BTreeMap::new() })

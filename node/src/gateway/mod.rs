@@ -42,7 +42,7 @@ use crate::network::{Client, LinkFaults, Network, Transport};
 use crate::operator::{
     network_config, release, reload, remembered, run_blocking, start_http, with_peer_id, Loaded, NodeError,
 };
-use crate::registry_file::{RegistryFileError, ReloadableRegistry};
+use crate::registry_file::RegistryFileError;
 use crate::service_client::ServiceClient;
 use crate::store::{Store, StoreError};
 
@@ -87,11 +87,9 @@ pub(crate) struct Shared {
 /// Starts a gateway from its configuration.
 pub async fn start(config: GatewayConfig) -> Result<RunningGateway, NodeError> {
     config.validate()?;
-    let registry = Arc::new(ReloadableRegistry::open(&config.registry_file)?);
     let key_config = config.identity.clone();
     let identity = run_blocking(move || keys::load_identity(&key_config)).await?;
-    let loaded =
-        Loaded { identity, network: registry.network(), registry: registry.clone(), reloadable: Some(registry) };
+    let loaded = Loaded::open(identity, &config.registry_file, &config.chain)?;
     start_with(config, loaded, GatewayHooks::default()).await
 }
 
@@ -101,12 +99,18 @@ pub async fn start_with(
     loaded: Loaded,
     hooks: GatewayHooks,
 ) -> Result<RunningGateway, NodeError> {
+    let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+    // Whatever was begun ends with a start that fails.
+    let begun = stop.clone().drop_guard();
+    let (data_dir, identity) = (config.data_dir.clone(), loaded.identity.clone());
+    let store = run_blocking(move || Store::open(&data_dir, &identity).map(Arc::new)).await?;
+    let metrics = Metrics::new();
+    let mut loaded = loaded;
+    let chain = loaded.read_chain(&config.chain, &store, &metrics, &stop, &tasks).await?;
     let public_key = loaded.identity.public_key();
     if !loaded.registry.gateways().iter().any(|entry| entry.public_key == public_key) {
         return Err(NodeError::NotAGateway { public_key, registry: config.registry_file.display().to_string() });
     }
-    let (data_dir, identity) = (config.data_dir.clone(), loaded.identity.clone());
-    let store = run_blocking(move || Store::open(&data_dir, &identity).map(Arc::new)).await?;
     let mut network = network_config(&loaded, Role::Gateway, &config.mesh)?;
     network.remembered = remembered(&store);
     network.transport = hooks.transport;
@@ -117,9 +121,7 @@ pub async fn start_with(
         "" => None,
         url => Some(ServiceClient::new(url, Duration::from_millis(config.service.timeout_ms))?),
     };
-    let metrics = Metrics::new();
     client.register(&metrics);
-    let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     let reports = service::Reports::start(service.clone(), loaded.identity.clone(), metrics.clone(), &stop, &tasks);
     let shared = Arc::new(Shared {
         rules: RequestRules::new(loaded.network),
@@ -149,6 +151,13 @@ pub async fn start_with(
         shared.tasks.spawn(performance::run(Arc::clone(&shared), service.clone()));
         shared.tasks.spawn(service::poll(Arc::clone(&shared), service, intake.clone()));
     }
+    if let Some((view, _)) = chain {
+        let (client, store, stop) = (shared.client.clone(), Arc::clone(&shared.store), shared.stop.clone());
+        let taker = intake.clone();
+        let submit = move |signed: &SignedRequest| taker.submit(signed).err().is_none_or(|error| !error.is_transient());
+        shared.tasks.spawn(crate::chain::act_as_gateway(client, store, view, public_key, submit, stop));
+    }
+    let _goes_on = begun.disarm();
     readiness.set(true);
     tracing::info!(peer_id = %shared.client.local_peer_id(), network = %shared.loaded.network, service = shared.config.service.url, "gateway is running");
     Ok(RunningGateway { shared, intake, readiness, http })

@@ -95,6 +95,10 @@ fn sampled() -> Metrics {
     drop(metrics.peer_faults.get_or_create(&FaultLabel { operator_id: 0, reason: ANY.to_owned() }));
     drop(metrics.operator_heard.get_or_create(&PeerLabel { operator_id: 0 }));
     sample_duties(&DutyMetrics::new(&metrics));
+    let chain = crate::chain::ChainMetrics::new(&metrics);
+    for outcome in ["ok", "failed"] {
+        drop(chain.calls.get_or_create(&OutcomeLabel { outcome }));
+    }
     beacon::metrics::register_sample(&metrics, ANY);
     metrics.with_registry(|registry| registry.register_collector(Box::new(NoTraffic)));
     metrics

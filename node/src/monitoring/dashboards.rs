@@ -64,6 +64,7 @@ pub const DASHBOARDS: &[Dashboard] = &[
     Dashboard { file: "operator", title: "Cluster Node: operator", panels: OPERATOR },
     Dashboard { file: "duties", title: "Cluster Node: duties and latency", panels: DUTIES },
     Dashboard { file: "mesh", title: "Cluster Node: ceremonies and mesh", panels: MESH },
+    Dashboard { file: "chain", title: "Cluster Node: contracts", panels: CHAIN },
 ];
 
 const OPERATOR: &[Panel] = &[
@@ -335,6 +336,60 @@ const MESH: &[Panel] = &[
             "sum by (instance, operator_id, reason) (increase(cluster_node_peer_faults_total{@}[1h])) > 0",
             "{{instance}}: operator {{operator_id}} {{reason}}",
         )],
+    ),
+];
+
+const CHAIN: &[Panel] = &[
+    number(
+        "Validators",
+        "Registered with this operator.",
+        &[query("cluster_node_chain_validators{@}", "{{instance}}")],
+    ),
+    number(
+        "Registrations not acted on",
+        "Their share or keys are wrong; the log says why.",
+        &[query("cluster_node_chain_registrations_bad{@}", "{{instance}}")],
+    ),
+    number(
+        "Subscriptions ending",
+        "Validators whose subscription ends soon, or has ended. Their duties go on.",
+        &[query("cluster_node_chain_subscriptions_ending{@}", "{{instance}}")],
+    ),
+    number(
+        "Events in quarantine",
+        "`cluster-node chain quarantine` has the reasons.",
+        &[query("cluster_node_chain_quarantined_events{@}", "{{instance}}")],
+    ),
+    number("Stuck", "1: a person must look.", &[query("cluster_node_chain_stuck{@}", "{{instance}}")]),
+    lines(
+        "Blocks",
+        "The last one taken in, and the head.",
+        "short",
+        &[
+            query("cluster_node_chain_block{@}", "{{instance}} taken in"),
+            query("cluster_node_chain_head_block{@}", "{{instance}} head"),
+        ],
+    ),
+    lines(
+        "Blocks taken back",
+        "Reorganisations, in an hour.",
+        "short",
+        &[query("increase(cluster_node_chain_rolled_back_total{@}[1h])", "{{instance}}")],
+    ),
+    lines(
+        "Calls to execution nodes",
+        "In ten minutes, by outcome.",
+        "short",
+        &[query(
+            "sum by (instance, outcome) (increase(cluster_node_chain_calls_total{@}[10m]))",
+            "{{instance}} {{outcome}}",
+        )],
+    ),
+    lines(
+        "First subscription to end",
+        "Blocks until then; negative when it has ended.",
+        "short",
+        &[query("cluster_node_chain_subscription_blocks_left{@}", "{{instance}}")],
     ),
 ];
 

@@ -30,7 +30,9 @@ pub(super) async fn pass_on(
         let read = desk.clone();
         let orders = tokio::task::spawn_blocking(move || {
             let orders = read.orders(now_ms() / 1_000)?;
-            orders.into_iter().map(|order| Ok((read.operators(&order)?, order))).collect()
+            // What an event of the contracts orders, every operator reads by itself.
+            let signed = orders.into_iter().filter(|order| order.origin.event().is_none());
+            signed.map(|order| Ok((read.operators(&order)?, order))).collect()
         });
         let orders: Vec<(Vec<OperatorId>, SignedExitRequest)> = match orders.await {
             Ok(Ok(orders)) => orders,

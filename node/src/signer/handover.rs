@@ -173,7 +173,7 @@ fn json(file: &Interchange) -> Result<serde_bytes::ByteBuf, StoreError> {
 /// to help its slow operators after a restart.
 fn erase_when_ready(store: &Store, source: &Source) -> Result<bool, StoreError> {
     let ready = match source {
-        Source::Split(_) => true,
+        Source::Split(_) | Source::Registered(_) => true,
         Source::Ceremony(id) => store.ceremony(*id)?.is_none_or(|entry| entry.state == CeremonyState::Ready),
     };
     if ready {

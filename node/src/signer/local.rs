@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use cluster_core::beacon::{AttestationData, ChainSpec, Epoch, Slot, ValidatorRegistration};
-use cluster_core::exit::{ExitError, SignedExitRequest};
+use cluster_core::exit::{ExitError, ExitEvents, SignedExitRequest};
 use cluster_core::machine::Time;
 use cluster_crypto::bls;
 use cluster_crypto::threshold::Partial;
@@ -98,7 +98,13 @@ impl LocalSigner {
             spec.fork_at(epoch)?;
         }
         let keyring = self.inner.keyring()?;
-        let session = Session { spec, keyring: &keyring, slashing: &self.inner.slashing, now: (self.inner.now)() };
+        let session = Session {
+            spec,
+            keyring: &keyring,
+            slashing: &self.inner.slashing,
+            events: self.inner.store.as_ref(),
+            now: (self.inner.now)(),
+        };
         let answers = session.clear(request)?;
         let (mut cleared, mut order) = (Vec::with_capacity(answers.len()), Vec::with_capacity(answers.len()));
         for answer in answers {
@@ -169,6 +175,8 @@ struct Session<'a> {
     spec: &'a ChainSpec,
     keyring: &'a Keyring,
     slashing: &'a SlashingDb,
+    /// Owners' exit events, as this process's own database has them: the signer of another process knows none.
+    events: &'a dyn ExitEvents,
     now: Time,
 }
 
@@ -307,7 +315,7 @@ impl Session<'_> {
     fn owner_agrees(&self, validator: &Pubkey, order: &SignedExitRequest) -> Result<(), Refusal> {
         let refused = |error: ExitError| Refusal::new(RefusalKind::Exit, error);
         let key = self.key(validator)?;
-        let checked = order.check(self.spec.chain_id, self.now.0 / 1000).map_err(refused)?;
+        let checked = order.check(self.spec.chain_id, self.now.0 / 1000, self.events).map_err(refused)?;
         let pubkey: &bls::PublicKey = &key.pubkey;
         checked.allows(pubkey, key.owner).map_err(refused)
     }

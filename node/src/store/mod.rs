@@ -17,11 +17,15 @@
 //! | `peers`      | operator id                    | last known signed addresses                        | no     |
 //! | `exits`      | hash                           | an owner's signed order to let validators leave    | no     |
 //! | `duties`     | slot, kind, committee          | what became of a duty                              | no     |
+//! | `chain_facts` | what it is about              | what the contracts said; the cursor                | no     |
+//! | `chain_records` | block number (u64 BE)       | what takes the block back                          | no     |
+//! | `chain_marks` | what it is about              | empty: something still has to follow from the fact | no     |
 //!
 //! Writes are grouped: [`Store::flush`] makes everything written before it durable, and callers flush before anything that
 //! depends on a write leaves the process (invariant 2).
 
 mod ceremonies;
+mod chain;
 mod journal;
 mod records;
 mod schema;
@@ -41,6 +45,7 @@ use cluster_crypto::identity;
 use prometheus_client::metrics::counter::Counter;
 
 pub use ceremonies::{Begin, CeremonyEntry, CeremonyState};
+pub use chain::{ChainState, Cursor};
 pub use journal::{Entry, Journal};
 pub use records::{from_entry, to_entry};
 pub use schema::SCHEMA_VERSION;
@@ -157,6 +162,7 @@ pub struct Store {
     votes: sled::Tree,
     validators_changed: tokio::sync::watch::Sender<u64>,
     tables: [sled::Tree; 6],
+    chain: chain::Trees,
     slashing: SlashingDb,
     sealer: Sealer,
     closed: Arc<AtomicBool>,
@@ -195,6 +201,7 @@ impl Store {
                 db.open_tree(Table::Exits.name())?,
                 db.open_tree(Table::Duties.name())?,
             ],
+            chain: chain::Trees::open(&db)?,
             meta,
             db,
             sealer: Sealer::of(identity),

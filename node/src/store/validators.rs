@@ -28,6 +28,8 @@ pub enum Source {
     Ceremony(CeremonyId),
     /// Split from an existing key by a trusted dealer and imported; the id of the split.
     Split(#[serde(with = "hex_array")] [u8; 32]),
+    /// Opened from what the contracts hold: a share from before this database, or of another committee; a hash of the event.
+    Registered(#[serde(with = "hex_array")] [u8; 32]),
 }
 
 impl Source {
@@ -36,7 +38,7 @@ impl Source {
     pub fn id(&self) -> &[u8; 32] {
         match self {
             Self::Ceremony(id) => id.as_bytes(),
-            Self::Split(id) => id,
+            Self::Split(id) | Self::Registered(id) => id,
         }
     }
 }

@@ -245,7 +245,7 @@ pub fn every_request(committee: &Committee, spec: &ChainSpec, slot: u64) -> Vec<
         nonce: 1,
         deadline: spec.slot_start(Slot(slot)).0 / 1000 + 60,
     };
-    let order = SignedExitRequest { signature: committee.wallet.sign_digest(&order.digest()), request: order };
+    let order = SignedExitRequest::by_signature(order.clone(), committee.wallet.sign_digest(&order.digest()));
     let exit = VoluntaryExit { epoch, validator_index: ValidatorIndex(3) };
     let with = |value: Slot| keys.iter().map(|key| (*key, value)).collect::<Vec<_>>();
     vec![

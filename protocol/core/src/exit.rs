@@ -2,12 +2,15 @@
 //! for itself.
 //!
 //! An exit cannot be undone, and it is all that an owner without the key needs from the committee. So no partial
-//! signature of an exit is made without the signature of the validator's owner over its public key. Using an order again
+//! signature of an exit is made without the signature of the validator's owner over its public key, or the owner's event in
+//! the contracts, looked up by whoever signs. Using an order again
 //! before its deadline does no harm, since a validator leaves once; the nonce only makes two equal orders differ.
 
 use crate::{
+    chain::{EventId, ExitFact, PubkeyBytes},
     eip712,
     encoding::{encode, shorten},
+    request::Origin,
 };
 use cluster_crypto::{
     bls,
@@ -46,14 +49,32 @@ impl ExitRequest {
     }
 }
 
-/// An order with its owner's signature. Nothing is checked yet.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// An order and what makes it the owner's. Nothing is checked yet. In JSON and in binary like
+/// [`crate::request::SignedRequest`].
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedExitRequest {
     /// The order.
     pub request: ExitRequest,
-    /// The owner's EIP-712 signature.
-    pub signature: RecoverableSignature,
+    /// The owner's EIP-712 signature, or its `ValidatorExitDataGeneration` event.
+    pub origin: Origin,
+}
+
+crate::request::serde_with_origin!(SignedExitRequest, ExitRequest);
+
+/// Who knows the exit events of the contracts. Whoever reads no chain knows none, and an order by an event is refused.
+pub trait ExitEvents {
+    /// What an event orders; `None`: no such event, or not yet with enough confirmations.
+    fn exit_event(&self, event: &EventId) -> Option<ExitFact>;
+}
+
+/// Reads no chain.
+#[derive(Clone, Copy, Debug)]
+pub struct NoExitEvents;
+
+impl ExitEvents for NoExitEvents {
+    fn exit_event(&self, _event: &EventId) -> Option<ExitFact> {
+        None
+    }
 }
 
 /// Why an order is refused, and what to do about it.
@@ -124,6 +145,18 @@ pub enum ExitError {
         /// The address that the signature gives for this content.
         recovered: Address,
     },
+    /// The event is not known here, or is of another chain.
+    #[error("the contracts that this node reads have no confirmed exit event {event}; wait for its confirmations, or sign the exit request")]
+    UnknownEvent {
+        /// The event named.
+        event: Box<EventId>,
+    },
+    /// The event orders something else.
+    #[error("event {event} is of another owner, or does not name all of these validators")]
+    EventMismatch {
+        /// The event named.
+        event: Box<EventId>,
+    },
     /// The order does not name this validator.
     #[error("pubkeys does not name validator {pubkey}")]
     NotNamed {
@@ -162,11 +195,24 @@ impl ExitError {
             | Self::NoOwner { .. } => "pubkeys",
             Self::Expired { .. } | Self::DeadlineTooFar { .. } => "deadline",
             Self::BadSignature | Self::SignerMismatch { .. } => "signature",
+            Self::UnknownEvent { .. } | Self::EventMismatch { .. } => "event",
         }
     }
 }
 
 impl SignedExitRequest {
+    /// An order that its owner signed.
+    pub fn by_signature(request: ExitRequest, signature: RecoverableSignature) -> Self {
+        SignedExitRequest { request, origin: Origin::Signature(signature) }
+    }
+
+    /// An order that an event of the contracts gives. `deadline` bounds how long this node keeps it.
+    pub fn by_event(event: EventId, owner: Address, pubkeys: Vec<bls::PublicKey>, deadline: u64) -> Self {
+        let (chain_id, nonce) = (event.chain_id, event.nonce());
+        let request = ExitRequest { chain_id, owner, pubkeys, nonce, deadline };
+        SignedExitRequest { request, origin: Origin::Event(event) }
+    }
+
     /// Reads the JSON text of an order; nothing is checked beyond its shape.
     pub fn from_json(text: &str) -> Result<Self, ExitError> {
         if text.len() > MAX_EXIT_REQUEST_BYTES {
@@ -175,8 +221,9 @@ impl SignedExitRequest {
         serde_json::from_str(text).map_err(|error| ExitError::Malformed { reason: shorten(&error.to_string(), 200) })
     }
 
-    /// Every check that needs only the order, cheap ones first and the signature last. `now_s` is in unix seconds.
-    pub fn check(&self, chain_id: u64, now_s: u64) -> Result<CheckedExit<'_>, ExitError> {
+    /// Every check that needs only the order and, for one by an event, the contracts: cheap ones first, its origin last.
+    /// `now_s` is in unix seconds.
+    pub fn check(&self, chain_id: u64, now_s: u64, events: &dyn ExitEvents) -> Result<CheckedExit<'_>, ExitError> {
         let request = &self.request;
         if request.chain_id != chain_id {
             return Err(ExitError::WrongChain { expected: chain_id, found: request.chain_id });
@@ -203,16 +250,46 @@ impl SignedExitRequest {
         if deadline > latest {
             return Err(ExitError::DeadlineTooFar { deadline, latest });
         }
-        let recovered = ethereum::recover(&request.digest(), &self.signature).map_err(|_| ExitError::BadSignature)?;
-        if recovered != request.owner {
-            return Err(ExitError::SignerMismatch { owner: request.owner, recovered });
-        }
+        self.check_origin(events)?;
         Ok(CheckedExit { request })
     }
 
-    /// A name of the order for logs and for telling repeats apart: a hash of content and signature.
+    fn check_origin(&self, events: &dyn ExitEvents) -> Result<(), ExitError> {
+        let request = &self.request;
+        match &self.origin {
+            Origin::Signature(signature) => {
+                let recovered = ethereum::recover(&request.digest(), signature).map_err(|_| ExitError::BadSignature)?;
+                if recovered != request.owner {
+                    return Err(ExitError::SignerMismatch { owner: request.owner, recovered });
+                }
+            }
+            Origin::Event(event) => {
+                let known = Some(event).filter(|event| event.chain_id == request.chain_id);
+                let fact = known.and_then(|event| events.exit_event(event));
+                let fact = fact.ok_or_else(|| ExitError::UnknownEvent { event: Box::new(*event) })?;
+                let named: HashSet<PubkeyBytes> = fact.pubkeys.iter().copied().collect();
+                let all = request.pubkeys.iter().all(|key| named.contains(&PubkeyBytes::from(key)));
+                if fact.owner != request.owner || !all {
+                    return Err(ExitError::EventMismatch { event: Box::new(*event) });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A name of the order for logs and for telling repeats apart: a hash of content and signature, or of the event alone.
     pub fn id(&self) -> [u8; 32] {
+        if let Origin::Event(event) = &self.origin {
+            return Self::id_of_event(event);
+        }
         cluster_crypto::hash::TaggedHash::new("cluster-node/exit-request/1").bytes(&encode(self)).finish()
+    }
+}
+
+impl SignedExitRequest {
+    /// The id of the order that this event gives.
+    pub fn id_of_event(event: &EventId) -> [u8; 32] {
+        cluster_crypto::hash::TaggedHash::new("cluster-node/exit-event/1").bytes(&event.to_bytes()).finish()
     }
 }
 

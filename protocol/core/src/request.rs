@@ -3,8 +3,9 @@
 //!
 //! An owner asks either by signature or by a transaction: see [`Origin`].
 
-mod origin;
+pub(crate) mod origin;
 
+pub(crate) use origin::serde_with_origin;
 pub use origin::{EventLookup, EventRequest, Origin};
 
 use crate::{

@@ -85,46 +85,72 @@ pub enum EventLookup {
     Found(Box<EventRequest>),
 }
 
-/// The JSON object: exactly one of `signature` and `event` beside `request`.
+/// The JSON object of a request with its origin: exactly one of `signature` and `event` beside `request`.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Text {
-    request: Request,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+struct Text<R> {
+    request: R,
+    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
     signature: Option<RecoverableSignature>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
     event: Option<EventId>,
+}
+
+fn none<T>() -> Option<T> {
+    None
 }
 
 /// The binary form: the fields of the request, then 65 bytes.
 #[derive(Serialize, Deserialize)]
-struct Binary(Request, #[serde(with = "crate::encoding::hex_array")] [u8; ORIGIN_BYTES]);
+struct Binary<R>(R, #[serde(with = "crate::encoding::hex_array")] [u8; ORIGIN_BYTES]);
 
-impl Serialize for SignedRequest {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let request = self.request.clone();
-        if serializer.is_human_readable() {
-            let (signature, event) = (self.origin.signature().copied(), self.origin.event().copied());
-            return Text { request, signature, event }.serialize(serializer);
-        }
-        Binary(request, self.origin.to_bytes()).serialize(serializer)
+pub(crate) fn serialize<R: Serialize, S: Serializer>(
+    request: &R,
+    origin: &Origin,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    if serializer.is_human_readable() {
+        let (signature, event) = (origin.signature().copied(), origin.event().copied());
+        return Text { request, signature, event }.serialize(serializer);
     }
+    Binary(request, origin.to_bytes()).serialize(serializer)
 }
 
-impl<'de> Deserialize<'de> for SignedRequest {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        if !deserializer.is_human_readable() {
-            let Binary(request, origin) = Binary::deserialize(deserializer)?;
-            let origin = Origin::from_bytes(&origin).map_err(D::Error::custom)?;
-            return Ok(SignedRequest { request, origin });
-        }
-        let text = Text::deserialize(deserializer)?;
-        let origin = match (text.signature, text.event) {
-            (Some(signature), None) => Origin::Signature(signature),
-            (None, Some(event)) => Origin::Event(event),
-            (None, None) => return Err(D::Error::custom("missing field `signature` (or `event`)")),
-            (Some(_), Some(_)) => return Err(D::Error::custom("both `signature` and `event` are given; give one")),
-        };
-        Ok(SignedRequest { request: text.request, origin })
+pub(crate) fn deserialize<'de, R: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<(R, Origin), D::Error> {
+    if !deserializer.is_human_readable() {
+        let Binary(request, origin) = Binary::deserialize(deserializer)?;
+        let origin = Origin::from_bytes(&origin).map_err(D::Error::custom)?;
+        return Ok((request, origin));
     }
+    let text = Text::deserialize(deserializer)?;
+    let origin = match (text.signature, text.event) {
+        (Some(signature), None) => Origin::Signature(signature),
+        (None, Some(event)) => Origin::Event(event),
+        (None, None) => return Err(D::Error::custom("missing field `signature` (or `event`)")),
+        (Some(_), Some(_)) => return Err(D::Error::custom("both `signature` and `event` are given; give one")),
+    };
+    Ok((text.request, origin))
 }
+
+/// Serde for a type with the fields `request` and `origin`.
+macro_rules! serde_with_origin {
+    ($type:ty, $request:ty) => {
+        impl serde::Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                $crate::request::origin::serialize(&self.request, &self.origin, serializer)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let (request, origin) = $crate::request::origin::deserialize::<$request, D>(deserializer)?;
+                Ok(Self { request, origin })
+            }
+        }
+    };
+}
+pub(crate) use serde_with_origin;
+
+serde_with_origin!(SignedRequest, Request);

@@ -1,7 +1,10 @@
 use crate::vectors;
 use cluster_core::{
     eip712::exit_typed_data_json,
-    exit::{ExitError, ExitRequest, SignedExitRequest, MAX_EXITS, MAX_EXIT_DEADLINE_AHEAD_S, MAX_EXIT_REQUEST_BYTES},
+    exit::{
+        ExitError, ExitRequest, NoExitEvents, SignedExitRequest, MAX_EXITS, MAX_EXIT_DEADLINE_AHEAD_S,
+        MAX_EXIT_REQUEST_BYTES,
+    },
 };
 use cluster_crypto::{
     bls,
@@ -28,7 +31,8 @@ fn request() -> ExitRequest {
 }
 
 fn sign(request: ExitRequest) -> SignedExitRequest {
-    SignedExitRequest { signature: wallet().sign_digest(&request.digest()), request }
+    let signature = wallet().sign_digest(&request.digest());
+    SignedExitRequest::by_signature(request, signature)
 }
 
 #[test]
@@ -85,21 +89,24 @@ fn each_bad_exit_request_is_refused_with_its_field_even_when_correctly_signed() 
     for (description, change, field, expected) in BAD {
         let mut bad = request();
         change(&mut bad);
-        let error = sign(bad).check(CHAIN, NOW_S).expect_err(description);
+        let error = sign(bad).check(CHAIN, NOW_S, &NoExitEvents).expect_err(description);
         assert!(expected(&error), "{description}: {error:?}");
         assert_eq!(error.field(), *field, "{description}");
         let words = error.to_string();
         assert!(words.contains(field) || words.contains("chain"), "{description}: {words}");
     }
     for deadline in [NOW_S, NOW_S + MAX_EXIT_DEADLINE_AHEAD_S] {
-        assert!(sign(ExitRequest { deadline, ..request() }).check(CHAIN, NOW_S).is_ok(), "limits are inclusive");
+        assert!(
+            sign(ExitRequest { deadline, ..request() }).check(CHAIN, NOW_S, &NoExitEvents).is_ok(),
+            "limits are inclusive"
+        );
     }
 }
 
 #[test]
 fn the_signature_covers_every_field() {
     let signed = sign(request());
-    assert!(signed.check(CHAIN, NOW_S).is_ok());
+    assert!(signed.check(CHAIN, NOW_S, &NoExitEvents).is_ok());
     let changes: [fn(&mut ExitRequest); 7] = [
         |r| r.pubkeys[0] = key(9),
         |r| r.pubkeys.push(key(9)),
@@ -112,18 +119,21 @@ fn the_signature_covers_every_field() {
     for (at, change) in changes.iter().enumerate() {
         let mut forged = signed.clone();
         change(&mut forged.request);
-        let error = forged.check(CHAIN, NOW_S).unwrap_err();
+        let error = forged.check(CHAIN, NOW_S, &NoExitEvents).unwrap_err();
         assert!(matches!(error, ExitError::SignerMismatch { .. }), "change {at}: {error:?}");
     }
     let mut elsewhere = signed.clone();
     elsewhere.request.chain_id = 1;
-    assert!(matches!(elsewhere.check(1, NOW_S), Err(ExitError::SignerMismatch { .. })), "the chain is signed");
+    assert!(
+        matches!(elsewhere.check(1, NOW_S, &NoExitEvents), Err(ExitError::SignerMismatch { .. })),
+        "the chain is signed"
+    );
 }
 
 #[test]
 fn an_exit_request_covers_the_validators_it_names_of_its_own_owner_and_no_others() {
     let signed = sign(request());
-    let checked = signed.check(CHAIN, NOW_S).unwrap();
+    let checked = signed.check(CHAIN, NOW_S, &NoExitEvents).unwrap();
     let owner = wallet().address();
     assert_eq!(checked.allows(&key(1), Some(owner)), Ok(()));
     assert_eq!(checked.allows(&key(3), Some(owner)), Err(ExitError::NotNamed { pubkey: Box::new(key(3)) }));

@@ -1,0 +1,228 @@
+//! An anvil of the test's own, with a contract double at each of the four addresses.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use cluster_core::chain::{Contracts, Facts};
+use cluster_crypto::ethereum::Address;
+use cluster_crypto::identity;
+use cluster_node::chain::{self, ChainMetrics, ChainView};
+use cluster_node::config::ChainConfig;
+use cluster_node::metrics::Metrics;
+use cluster_node::store::Store;
+use serde_json::{json, Value};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub const CONTRACTS: Contracts = Contracts {
+    chain_id: 560_048,
+    registry: Address([0xa1; 20]),
+    network: Address([0xa2; 20]),
+    cluster_node: Address([0xa3; 20]),
+    operator_config: Address([0xa4; 20]),
+};
+/// Genesis of the test's chain: long ago, so that its blocks count as old.
+pub const GENESIS_S: u64 = 1_700_000_000;
+const VARIABLE: &str = "CLUSTER_ANVIL";
+/// How long anything here may take; a correct run waits for events and never this long.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+fn binary() -> PathBuf {
+    if let Some(path) = std::env::var_os(VARIABLE) {
+        return path.into();
+    }
+    let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
+    let installed = format!("../contracts/node_modules/@foundry-rs/anvil-linux-{architecture}/bin/anvil");
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(installed);
+    assert!(path.exists(), "anvil is not installed in {}; run `make setup`, or name it in {VARIABLE}", path.display());
+    path
+}
+
+/// Code that emits one log: the first byte of the call data is the number of topics, they follow, and then the data.
+fn double() -> Vec<u8> {
+    let mut code = vec![
+        0x60, 0, 0x35, 0x60, 0, 0x1a, // n = first byte
+        0x80, 0x60, 5, 0x1b, 0x60, 1, 0x01, // offset = 32 n + 1
+        0x80, 0x36, 0x03, // size = calldatasize - offset
+        0x80, 0x82, 0x60, 0, 0x37, // memory = data
+    ];
+    // Five branches of seven bytes, then STOP, then the bodies.
+    let mut at = code.len() + 5 * 8 + 1;
+    let mut bodies = Vec::new();
+    for topics in 0..5u8 {
+        let mut body = vec![0x5b];
+        for topic in (0..topics).rev() {
+            body.extend([0x60, 1 + 32 * topic, 0x35]);
+        }
+        body.extend([0x80 + topics, 0x60, 0, 0xa0 + topics, 0x00]);
+        let [high, low] = u16::try_from(at).unwrap().to_be_bytes();
+        code.extend([0x82, 0x60, topics, 0x14, 0x61, high, low, 0x57]);
+        at += body.len();
+        bodies.extend(body);
+    }
+    code.push(0x00);
+    code.extend(bodies);
+    code
+}
+
+/// Kills anvil when dropped.
+pub struct Anvil {
+    process: Child,
+    pub url: String,
+    pub ws: String,
+    http: reqwest::Client,
+    from: String,
+}
+
+impl Drop for Anvil {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Anvil {
+    pub async fn start() -> Self {
+        let mut process = Command::new(binary())
+            .args(["--port", "0", "--chain-id", "560048", "--accounts", "1", "--timestamp", &GENESIS_S.to_string()])
+            .args(["--gas-limit", "100000000", "--base-fee", "0", "--gas-price", "0", "--no-rate-limit"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let mut url = None;
+        let mut lines = lines.map_while(Result::ok);
+        for line in lines.by_ref() {
+            if let Some(address) = line.strip_prefix("Listening on ") {
+                url = Some(address.trim().to_owned());
+                break;
+            }
+        }
+        // The rest of its output goes nowhere, and must not fill the pipe.
+        std::thread::spawn(move || lines.for_each(drop));
+        let address = url.expect("anvil listens");
+        let (url, ws) = (format!("http://{address}"), format!("ws://{address}"));
+        let mut anvil = Self { process, url, ws, http: reqwest::Client::new(), from: String::new() };
+        anvil.from = anvil.call("eth_accounts", json!([])).await[0].as_str().unwrap().to_owned();
+        for contract in CONTRACTS.addresses() {
+            let code = format!("0x{}", hex::encode(double()));
+            anvil.call("anvil_setCode", json!([contract.to_string(), code])).await;
+        }
+        anvil
+    }
+
+    pub async fn call(&self, method: &str, params: Value) -> Value {
+        let call = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        let response = self.http.post(&self.url).json(&call).send().await.unwrap();
+        let reply: Value = response.json().await.unwrap();
+        assert!(reply.get("error").is_none(), "{method}: {reply}");
+        reply["result"].clone()
+    }
+
+    /// A transaction whose contract emits this; mined in a block of its own.
+    pub async fn emit(&self, (contract, topics, data): &crate::emit::Emitted) {
+        let mut input = vec![u8::try_from(topics.len()).unwrap()];
+        topics.iter().for_each(|topic| input.extend(topic));
+        input.extend(data);
+        let input = format!("0x{}", hex::encode(input));
+        let transaction = json!({ "from": self.from, "to": contract.to_string(), "input": input, "gas": "0x4c4b40" });
+        let hash = self.call("eth_sendTransaction", json!([transaction])).await;
+        let receipt = self.call("eth_getTransactionReceipt", json!([hash])).await;
+        assert_eq!(receipt["status"], "0x1", "{receipt}");
+    }
+
+    pub async fn mine(&self, blocks: u64) {
+        self.call("anvil_mine", json!([format!("{blocks:#x}")])).await;
+    }
+
+    pub async fn snapshot(&self) -> Value {
+        self.call("evm_snapshot", json!([])).await
+    }
+
+    pub async fn revert(&self, snapshot: &Value) {
+        assert_eq!(self.call("evm_revert", json!([snapshot])).await, true);
+    }
+
+    /// Number and hash of the head.
+    pub async fn head(&self) -> (u64, String) {
+        let block = self.call("eth_getBlockByNumber", json!(["latest", false])).await;
+        let number = u64::from_str_radix(block["number"].as_str().unwrap().trim_start_matches("0x"), 16).unwrap();
+        (number, block["hash"].as_str().unwrap().to_owned())
+    }
+}
+
+/// A reader with a database of its own.
+pub struct Reader {
+    pub view: ChainView,
+    pub store: Arc<Store>,
+    pub metrics: ChainMetrics,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+    _folder: Option<tempfile::TempDir>,
+}
+
+pub fn config(urls: Vec<String>) -> ChainConfig {
+    ChainConfig {
+        urls,
+        registry: CONTRACTS.registry.to_string(),
+        network_contract: CONTRACTS.network.to_string(),
+        cluster_node: CONTRACTS.cluster_node.to_string(),
+        operator_config: CONTRACTS.operator_config.to_string(),
+        confirmations: 0,
+        poll_ms: 100,
+        timeout_ms: 5_000,
+        ..ChainConfig::default()
+    }
+}
+
+pub fn node_key() -> identity::SecretKey {
+    identity::SecretKey::from_bytes(&[7; 32]).unwrap()
+}
+
+impl Reader {
+    pub async fn start(config: &ChainConfig) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let reader = Self::resume(config, folder.path()).await;
+        Self { _folder: Some(folder), ..reader }
+    }
+
+    /// On a database that was left behind.
+    pub async fn resume(config: &ChainConfig, folder: &std::path::Path) -> Self {
+        let store = Arc::new(Store::open(folder, &node_key()).unwrap());
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let metrics = ChainMetrics::new(&Metrics::new());
+        let view = chain::start(config, &store, &metrics, &stop, &tasks).await.unwrap();
+        Self { view, store, metrics, stop, tasks, _folder: None }
+    }
+
+    /// Waits until the reader has the head of this chain.
+    pub async fn reaches(&self, anvil: &Anvil) {
+        let (number, hash) = anvil.head().await;
+        let mut status = self.view.status();
+        let there = status.wait_for(|status| status.tip.is_some_and(|tip| tip.hash.to_string() == hash));
+        let waited = tokio::time::timeout(PATIENCE, there).await.map(drop);
+        assert!(waited.is_ok(), "block {number} {hash} is not reached: {:?}", *self.view.status().borrow());
+    }
+
+    pub fn facts(&self) -> Facts {
+        self.view.with(Clone::clone)
+    }
+
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+/// The chain read from scratch by another reader: what it says now.
+pub async fn from_scratch(anvil: &Anvil) -> Facts {
+    let reader = Reader::start(&config(vec![anvil.url.clone()])).await;
+    reader.reaches(anvil).await;
+    let facts = reader.facts();
+    reader.stop().await;
+    facts
+}
