@@ -157,7 +157,6 @@ impl Anvil {
 /// A reader with a database of its own.
 pub struct Reader {
     pub view: ChainView,
-    pub store: Arc<Store>,
     pub metrics: ChainMetrics,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -195,7 +194,7 @@ impl Reader {
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let metrics = ChainMetrics::new(&Metrics::new());
         let view = chain::start(config, &store, &metrics, &stop, &tasks).await.unwrap();
-        Self { view, store, metrics, stop, tasks, _folder: None }
+        Self { view, metrics, stop, tasks, _folder: None }
     }
 
     /// Waits until the reader has the head of this chain.
