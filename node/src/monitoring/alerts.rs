@@ -250,7 +250,7 @@ pub const ALERTS: &[Alert] = &[
     },
     Alert {
         name: "ClusterEventsQuarantined",
-        expr: "increase(cluster_node_chain_quarantined_events[1h]) > 0",
+        expr: "cluster_node_chain_quarantined_events > cluster_node_chain_quarantined_events offset 1h",
         lasts: "0m",
         severity: Severity::Warning,
         summary: "{{ $labels.instance }} could not handle events of the contracts",
