@@ -150,15 +150,17 @@ fn registrations_pay_the_validators_own_recipient_and_exits_need_the_owners_orde
     let stranger = WalletKey::from_bytes(&[5; 32]).unwrap();
     let mut forged = request.clone();
     forged.request.owner = stranger.address();
-    forged.signature = stranger.sign_digest(&forged.request.digest());
+    forged.origin = cluster_core::request::Origin::Signature(stranger.sign_digest(&forged.request.digest()));
     let mut unsigned = request.clone();
     unsigned.request.nonce += 1;
     let mut not_named = request.clone();
     not_named.request.pubkeys.remove(0);
-    not_named.signature = committee.wallet.sign_digest(&not_named.request.digest());
+    not_named.origin =
+        cluster_core::request::Origin::Signature(committee.wallet.sign_digest(&not_named.request.digest()));
     let mut elsewhere = request.clone();
     elsewhere.request.chain_id = 1;
-    elsewhere.signature = committee.wallet.sign_digest(&elsewhere.request.digest());
+    elsewhere.origin =
+        cluster_core::request::Origin::Signature(committee.wallet.sign_digest(&elsewhere.request.digest()));
     let cases = [
         (forged, "belongs to"),
         (unsigned, "signature was made by"),
