@@ -88,7 +88,7 @@ impl Anvil {
     pub async fn start() -> Self {
         let mut process = Command::new(binary())
             .args(["--port", "0", "--chain-id", "560048", "--accounts", "1", "--timestamp", &GENESIS_S.to_string()])
-            .args(["--gas-limit", "100000000", "--base-fee", "0", "--gas-price", "0", "--no-rate-limit"])
+            .args(["--gas-limit", "100000000", "--base-fee", "0", "--gas-price", "0"])
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -130,8 +130,19 @@ impl Anvil {
         let input = format!("0x{}", hex::encode(input));
         let transaction = json!({ "from": self.from, "to": contract.to_string(), "input": input, "gas": "0x4c4b40" });
         let hash = self.call("eth_sendTransaction", json!([transaction])).await;
-        let receipt = self.call("eth_getTransactionReceipt", json!([hash])).await;
+        let receipt = self.receipt(&hash).await;
         assert_eq!(receipt["status"], "0x1", "{receipt}");
+    }
+
+    /// A transaction is mined at once; the answer to its sender does not wait for that.
+    pub async fn receipt(&self, hash: &Value) -> Value {
+        loop {
+            let receipt = self.call("eth_getTransactionReceipt", json!([hash])).await;
+            if !receipt.is_null() {
+                return receipt;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
     }
 
     pub async fn mine(&self, blocks: u64) {
