@@ -260,8 +260,7 @@ fn exit_signs_an_order_that_operators_of_the_validators_take_in_once() {
     assert_eq!(desk.orders(now).unwrap(), std::slice::from_ref(&order));
     let mut unknown = order.clone();
     unknown.request.pubkeys = vec![bls::SecretKey::generate(&mut OsRng).public_key()];
-    unknown.origin =
-        cluster_core::request::Origin::Signature(world.wallet.sign_digest(&unknown.request.digest()));
+    unknown.origin = cluster_core::request::Origin::Signature(world.wallet.sign_digest(&unknown.request.digest()));
     let refused = desk.take(&unknown, now).unwrap_err();
     assert!(matches!(refused, OrderError::Unknown { .. }) && refused.field() == "pubkeys", "{refused}");
     assert!(desk.orders(order.request.deadline + 1).unwrap().is_empty(), "forgotten after the deadline");
