@@ -7,7 +7,8 @@
 //! | File | Part |
 //! |---|---|
 //! | `network.rs` | configuration, start, events |
-//! | `network/client.rs` | the client, its errors and its queues |
+//! | `network/client.rs` | the client and its errors |
+//! | `network/queues.rs` | how many requests to a peer are in flight, and how many wait |
 //! | `network/task.rs` | the swarm task: commands, swarm events, timers |
 //! | `network/requests.rs` | the part of it that moves requests and answers |
 //! | `network/behaviour.rs` | which protocols make up the swarm |
@@ -29,6 +30,7 @@ mod faults;
 mod gossip;
 mod peers;
 pub(crate) mod presence;
+mod queues;
 mod reach;
 mod requests;
 mod task;

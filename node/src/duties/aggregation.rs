@@ -15,11 +15,12 @@ use futures::future::{join_all, BoxFuture};
 use futures::FutureExt;
 
 use super::attestation::SlotDuties;
-use super::engine::{item, Engine};
+use super::engine::Engine;
 use super::hub::{Agreed, Judge, Timing};
 use super::proofs::Proof;
 use super::record::{Draft, Miss};
 use super::roster::Validator;
+use super::signatures::item;
 use super::value::{check_aggregation, committee_index, decode_aggregation, encode_aggregation, Aggregation};
 use crate::signer::Request;
 

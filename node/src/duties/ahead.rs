@@ -9,10 +9,11 @@ use cluster_core::duty::{CommitteeId, SigningId, SigningKind};
 use cluster_core::signing::Item;
 
 use super::attestation::SlotDuties;
-use super::engine::{item, Engine};
+use super::engine::Engine;
 use super::proofs::Proof;
 use super::roster::{Group, Roster, Validator};
 use super::schedule::EpochDuties;
+use super::signatures::item;
 use crate::beacon::{CommitteeSubscription, SyncSubscription};
 use crate::signer::{Pubkey, Request};
 

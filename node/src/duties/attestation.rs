@@ -12,11 +12,12 @@ use cluster_core::machine::Time;
 use futures::future::BoxFuture;
 use futures::FutureExt;
 
-use super::engine::{item, Engine};
+use super::engine::Engine;
 use super::hub::{Agreed, Judge, Timing};
 use super::record::{Draft, Miss};
 use super::roster::{Group, Validator};
 use super::schedule::EpochDuties;
+use super::signatures::item;
 use super::value::{decode_attestation, encode_attestation};
 use crate::beacon::AttesterDuty;
 use crate::signer::Request;

@@ -8,9 +8,10 @@ use cluster_core::duty::{SigningId, SigningKind};
 use cluster_core::exit::SignedExitRequest;
 use tokio::sync::watch;
 
-use super::engine::{item, Engine};
+use super::engine::Engine;
 use super::record::Draft;
 use super::roster::{Group, Validator};
+use super::signatures::item;
 use crate::beacon::ValidatorState;
 use crate::signer::Request;
 use crate::store::StoreError;

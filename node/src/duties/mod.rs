@@ -5,6 +5,7 @@
 //! | [`engine`] | which duty is performed when; `attestation`, `aggregation`, `proposal` and `ahead` perform them |
 //! | `roster`, `schedule` | the validators of this operator, and their duties |
 //! | `value` | what committees decide on, and whether this operator would sign it |
+//! | `signatures` | own partial signatures and those of the others as one |
 //! | `proofs` | signatures made ahead of their slot |
 //! | [`exit`] | exits that owners ordered |
 //! | `doppelganger` | validators whose keys may be in use elsewhere |
@@ -32,6 +33,7 @@ mod proposal;
 pub mod record;
 mod roster;
 mod schedule;
+mod signatures;
 mod value;
 pub mod votes;
 

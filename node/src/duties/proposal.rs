@@ -9,11 +9,12 @@ use cluster_core::machine::Time;
 use futures::future::BoxFuture;
 use futures::FutureExt;
 
-use super::engine::{item, Engine};
+use super::engine::Engine;
 use super::hub::{Agreed, Judge, Timing};
 use super::proofs::Proof;
 use super::record::{Draft, Miss};
 use super::roster::{Group, Validator};
+use super::signatures::item;
 use super::value::{check_proposal, decode_proposal, encode_proposal, ProposalView};
 use crate::signer::Request;
 

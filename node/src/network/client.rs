@@ -1,8 +1,7 @@
-//! The client: requests with typed errors, and bounded queues in front of the swarm task.
+//! The client: requests with typed errors, in lines in front of the swarm task.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::Ordering;
+use std::sync::Arc;
 use std::time::Duration;
 
 use cluster_core::committee::OperatorId;
@@ -13,14 +12,15 @@ use cluster_net::discovery::{Announcement, OperatorRecord};
 use cluster_net::gate::Member;
 use cluster_net::info::Info;
 use cluster_net::presence::{self, Session, Sighting};
-use cluster_net::{consensus, dkg, info, limits, performance, publish, signing};
+use cluster_net::{consensus, dkg, info, performance, publish, signing};
 use libp2p::core::upgrade::NegotiationError;
 use libp2p::request_response::OutboundFailure;
 use libp2p::{Multiaddr, PeerId};
-use tokio::sync::{mpsc, oneshot, watch, Semaphore};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::faults::Fate;
 use super::presence::Twin;
+use super::queues::{Queue, Queues};
 use super::task::Command;
 use super::traffic::TrafficCollector;
 use super::{Shared, TrafficTable};
@@ -440,82 +440,5 @@ impl Client {
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Client").field("local", &self.shared.local).finish_non_exhaustive()
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Queue {
-    Dkg,
-    Publish,
-    Info,
-    Consensus,
-    Value,
-    Signing,
-    Performance,
-    Presence,
-}
-
-impl Queue {
-    /// Requests on their way at a time.
-    fn in_flight(self) -> usize {
-        match self {
-            Self::Dkg | Self::Publish | Self::Info => limits::REQUESTS_IN_FLIGHT,
-            Self::Consensus => limits::CONSENSUS_IN_FLIGHT,
-            Self::Value => limits::VALUES_IN_FLIGHT,
-            Self::Signing => limits::SIGNING_IN_FLIGHT,
-            Self::Performance => limits::PERFORMANCE_IN_FLIGHT,
-            Self::Presence => limits::PRESENCE_IN_FLIGHT,
-        }
-    }
-}
-
-/// One line per peer and protocol; there are no more lines than registered peers times eight.
-#[derive(Debug, Default)]
-struct Queues {
-    lines: Mutex<HashMap<(PeerId, Queue), Arc<Line>>>,
-}
-
-impl Queues {
-    fn line(&self, peer: PeerId, queue: Queue) -> Arc<Line> {
-        let mut lines = self.lines.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        lines.entry((peer, queue)).or_insert_with(|| Arc::new(Line::new(queue))).clone()
-    }
-}
-
-/// Requests to one peer: some in flight, some waiting, the rest refused.
-#[derive(Debug)]
-struct Line {
-    flight: Semaphore,
-    waiting: AtomicUsize,
-}
-
-impl Line {
-    fn new(queue: Queue) -> Self {
-        Self { flight: Semaphore::new(queue.in_flight()), waiting: AtomicUsize::new(0) }
-    }
-
-    async fn turn(&self) -> Result<tokio::sync::SemaphorePermit<'_>, RequestError> {
-        if let Ok(permit) = self.flight.try_acquire() {
-            return Ok(permit);
-        }
-        // Counted down by the guard also when the caller gives up while it waits.
-        let _place = Place::take(&self.waiting).ok_or(RequestError::Busy)?;
-        self.flight.acquire().await.map_err(|_| RequestError::ShutDown)
-    }
-}
-
-struct Place<'a>(&'a AtomicUsize);
-
-impl<'a> Place<'a> {
-    fn take(waiting: &'a AtomicUsize) -> Option<Self> {
-        let before = waiting.fetch_add(1, Ordering::Relaxed);
-        let place = Self(waiting);
-        (before < limits::REQUESTS_WAITING).then_some(place)
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
