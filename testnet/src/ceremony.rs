@@ -14,6 +14,7 @@ use cluster_node::service_client::now_ms;
 use cluster_service::events::CeremonyEvent;
 use tokio_util::sync::CancellationToken;
 
+use crate::evm::EvmError;
 use crate::network::{NetworkError, Sent, Testnet};
 use crate::owner::{Ending, Files, Owner, OwnerError, Patience};
 use crate::report::{cpu_ms, max_rss_bytes, CulpritFigures, OperatorFigures, ReadinessFigures, Report};
@@ -28,6 +29,9 @@ pub enum CeremonyError {
     /// The service.
     #[error(transparent)]
     Owner(#[from] OwnerError),
+    /// The chain.
+    #[error(transparent)]
+    Evm(#[from] EvmError),
     /// What the service served.
     #[error("the service served a certificate that is wrong: {0}")]
     Certificate(#[from] CertificateError),
@@ -64,11 +68,10 @@ pub async fn run(
     patience: Patience,
     seen: &mut (dyn FnMut(&CeremonyEvent) + Send),
 ) -> Result<Finished, CeremonyError> {
-    let nonce = now_ms();
-    let request = testnet.world.request(wanted, nonce, nonce / 1_000);
     let sent_before = testnet.sent();
     let (began, cpu_before) = (Instant::now(), cpu_ms());
-    let ceremony_id = owner.submit(&request).await?;
+    let request = ask(testnet, owner, wanted, patience).await?;
+    let ceremony_id = request.ceremony_id();
     let ended = CancellationToken::new();
     let follow = async {
         let ending = owner.follow(ceremony_id, patience, seen).await;
@@ -112,6 +115,24 @@ pub async fn run(
     let steps = testnet.steps.medians_ms(ceremony_id);
     report.steps_ms = steps.into_iter().map(|(step, spent)| (step.name().to_owned(), spent)).collect();
     Ok(Finished { report, files, request, evidence: testnet.evidence(ceremony_id)? })
+}
+
+/// The owner's request: an event where there is a chain, otherwise a signature that goes to the service.
+async fn ask(
+    testnet: &Testnet,
+    owner: &Owner,
+    wanted: &Wanted,
+    patience: Patience,
+) -> Result<SignedRequest, CeremonyError> {
+    if let Some(chain) = testnet.chain() {
+        let request = chain.request(&testnet.world, wanted).await?;
+        owner.await_ceremony(request.ceremony_id(), patience.result).await?;
+        return Ok(request);
+    }
+    let nonce = now_ms();
+    let request = testnet.world.request(wanted, nonce, nonce / 1_000);
+    owner.submit(&request).await?;
+    Ok(request)
 }
 
 /// Buries the operator that its crash switch stopped, and starts it again when it should be.

@@ -1,18 +1,23 @@
 //! The demo: starts a network, makes validators, and leaves their files in a folder.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use cluster_core::chain::EventId;
 use cluster_core::committee::OperatorId;
 use cluster_core::directory::{verify_directory_files, DirectoryError};
 use cluster_core::dkg::{Behaviour, Step};
 use cluster_core::network::Network;
+use cluster_core::registry::{BootstrapEntry, FileRegistry, GatewayEntry, OperatorEntry, Registry};
+use cluster_core::request::EventLookup;
 use cluster_crypto::ethereum::Address;
 use cluster_node::network::{Link, Transport};
 use cluster_service::events::CeremonyEvent;
 use rand_core::OsRng;
 
 use crate::ceremony::{self, CeremonyError, Finished, Kill};
+use crate::evm::{Chain, ChainOptions, EvmError, Tools};
 use crate::network::{NetworkError, Settings, Testnet};
 use crate::owner::{Owner, OwnerError};
 use crate::report::ReadinessFigures;
@@ -40,6 +45,8 @@ pub struct Options {
     pub byzantine: Vec<(u32, Behaviour)>,
     /// Seed of keys, lost messages and misbehaviour.
     pub seed: u64,
+    /// Everything goes over a chain of our own; none: over the registry file and the service alone.
+    pub chain: Option<ChainOptions>,
 }
 
 /// Why a demo failed.
@@ -63,6 +70,9 @@ pub enum DemoError {
     /// The service.
     #[error(transparent)]
     Owner(#[from] OwnerError),
+    /// The chain.
+    #[error(transparent)]
+    Evm(#[from] EvmError),
     /// The ceremony.
     #[error(transparent)]
     Ceremony(#[from] CeremonyError),
@@ -101,6 +111,7 @@ impl Options {
             kill: None,
             byzantine: Vec::new(),
             seed,
+            chain: None,
         }
     }
 
@@ -122,7 +133,12 @@ pub struct Demo {
 impl Demo {
     /// Starts the network in `dir`; returns when it is complete.
     pub async fn start(options: Options, dir: &Path) -> Result<Self, DemoError> {
-        let world = World::generate(options.network, options.operators, options.seed);
+        let world = match options.chain {
+            Some(ChainOptions { first_operator_id }) => {
+                World::generate_from(options.network, first_operator_id, options.operators, options.seed)
+            }
+            None => World::generate(options.network, options.operators, options.seed),
+        };
         let mut settings = Settings::calm(dir, options.transport, options.timings(), options.seed);
         settings.link = options.link;
         for (number, behaviour) in &options.byzantine {
@@ -133,6 +149,9 @@ impl Demo {
             let operator = find(&world, number)?;
             settings.crash.insert(operator, step);
             kill = Some(Kill { operator, restart });
+        }
+        if let Some(chain) = options.chain {
+            settings.chain = Some(Arc::new(Chain::start(&Tools::find()?, &world, chain).await?));
         }
         let testnet = Testnet::start(world, settings).await?;
         let owner = match testnet.service_url() {
@@ -161,7 +180,7 @@ impl Demo {
             patience.missing = Duration::from_millis(500);
         }
         let finished = ceremony::run(&mut self.testnet, &self.owner, &wanted, self.kill, patience, seen).await?;
-        self.verify(&finished)?;
+        self.verify(&finished).await?;
         Ok(finished)
     }
 
@@ -170,16 +189,48 @@ impl Demo {
         self.testnet.shutdown().await;
     }
 
-    fn verify(&self, finished: &Finished) -> Result<(), DemoError> {
+    async fn verify(&self, finished: &Finished) -> Result<(), DemoError> {
         let Some(files) = &finished.files else { return Ok(()) };
         let deposits = [(files.deposit_name.as_str(), files.deposit_data.as_str())];
-        let registry = self.testnet.registry();
-        let report = verify_directory_files(&files.certificate, &deposits, Some(registry), &mut OsRng)?;
+        let found = match (self.testnet.chain(), finished.request.origin.event()) {
+            (Some(chain), Some(event)) => chain.look_up(event).await?,
+            _ => EventLookup::NoChain,
+        };
+        let registry = WithEvent { registry: self.testnet.registry(), found };
+        let report = verify_directory_files(&files.certificate, &deposits, Some(&registry), &mut OsRng)?;
         let same = report.ceremony_id == finished.request.ceremony_id();
         if !same || report.validators != self.options.validators as usize {
             return Err(DemoError::Count { expected: self.options.validators, found: report.validators });
         }
         Ok(())
+    }
+}
+
+/// The registry, and what the chain says of the one event that matters.
+struct WithEvent<'a> {
+    registry: &'a FileRegistry,
+    found: EventLookup,
+}
+
+impl Registry for WithEvent<'_> {
+    fn operator(&self, id: OperatorId) -> Option<OperatorEntry> {
+        self.registry.operator(id)
+    }
+
+    fn operators(&self) -> Vec<OperatorEntry> {
+        self.registry.operators()
+    }
+
+    fn gateways(&self) -> Vec<GatewayEntry> {
+        self.registry.gateways()
+    }
+
+    fn bootstraps(&self) -> Vec<BootstrapEntry> {
+        self.registry.bootstraps()
+    }
+
+    fn event_request(&self, _event: &EventId) -> EventLookup {
+        self.found.clone()
     }
 }
 
@@ -194,6 +245,7 @@ pub fn write_files(dir: &Path, finished: &Finished, registry_toml: &str) -> Resu
         let name = name.to_string_lossy();
         let is_ours = name == "certificate.json"
             || name == "report.json"
+            || name == "contracts.json"
             || (["deposit_data-", "evidence-"].iter().any(|kind| name.starts_with(kind)) && name.ends_with(".json"));
         if is_ours {
             std::fs::remove_file(entry.path()).map_err(|error| failed(&entry.path(), error))?;

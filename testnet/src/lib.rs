@@ -7,6 +7,7 @@
 //! | [`owner`] | the owner as a client of the service |
 //! | [`ceremony`] | one request through a running network, measured |
 //! | [`demo`], [`report`] | the demo and the figures that it leaves |
+//! | [`evm`] | a chain of our own with the contracts on it |
 //! | [`duties`] | validators on a real beacon chain, by operators that are processes |
 //! | [`progress`], [`steps`] | what is seen and measured on the way |
 //! | [`misbehave`], [`timings`] | adversaries with sockets; how long everybody waits |
@@ -19,6 +20,7 @@ pub mod ceremony;
 mod dealt;
 pub mod demo;
 pub mod duties;
+pub mod evm;
 pub mod lodestar;
 pub mod measure;
 pub mod misbehave;

@@ -17,6 +17,7 @@ use cluster_node::network::{Client, Link, LinkFaults, Transport};
 use cluster_node::operator::{self, Loaded, NodeError, RunningOperator};
 use cluster_service::RunningService;
 
+use crate::evm::Chain;
 use crate::misbehave::make_tamper;
 use crate::steps::StepClock;
 use crate::timings::Timings;
@@ -96,6 +97,8 @@ pub struct Settings {
     pub crash: BTreeMap<OperatorId, Step>,
     /// Operators that are not started.
     pub absent: BTreeSet<OperatorId>,
+    /// The chain that everybody reads; none: the registry file says everything.
+    pub chain: Option<Arc<Chain>>,
 }
 
 impl Settings {
@@ -111,6 +114,7 @@ impl Settings {
             byzantine: BTreeMap::new(),
             crash: BTreeMap::new(),
             absent: BTreeSet::new(),
+            chain: None,
         }
     }
 }
@@ -157,7 +161,7 @@ impl Testnet {
         let bootstrap_listen = listen.parse().into_iter().collect();
         let config = BootstrapConfig::new(world.bootstrap.clone(), registry.clone(), bootstrap_listen);
         let bootstrap = cluster_bootstrap::start(config).await?;
-        let service_config = cluster_service::Config {
+        let mut service_config = cluster_service::Config {
             listen: ([127, 0, 0, 1], 0).into(),
             database_url: format!("sqlite://{}", settings.dir.join("service.db").display()),
             cluster_pubkey: Some(world.gateway.public_key()),
@@ -165,6 +169,9 @@ impl Testnet {
             registry: Some(FileRegistry::clone(&registry)),
             ..cluster_service::Config::default()
         };
+        if let Some(chain) = &settings.chain {
+            chain.configure_service(&mut service_config);
+        }
         let mut testnet = Self {
             bootstrap_addresses: bootstrap.dial_addresses().iter().map(ToString::to_string).collect(),
             bootstrap: Some(bootstrap),
@@ -195,6 +202,12 @@ impl Testnet {
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// The chain that everybody reads.
+    #[must_use]
+    pub fn chain(&self) -> Option<&Arc<Chain>> {
+        self.settings.chain.as_ref()
     }
 
     /// Who is who.
@@ -357,6 +370,9 @@ impl Testnet {
         config.http.listen = String::new();
         // Keys are made here, and no duties performed.
         config.beacon.urls = Vec::new();
+        if let Some(chain) = &self.settings.chain {
+            config.chain = chain.node_config(self.world.network);
+        }
         let hooks = Hooks {
             faults: Some(self.faults.clone()),
             transport: self.settings.transport,
@@ -381,6 +397,9 @@ impl Testnet {
         config.mesh.listen = vec![listen_address(self.settings.transport).to_owned()];
         config.mesh.bootstrap.clone_from(&self.bootstrap_addresses);
         config.http.listen = "127.0.0.1:0".to_owned();
+        if let Some(chain) = &self.settings.chain {
+            config.chain = chain.node_config(self.world.network);
+        }
         let hooks = GatewayHooks { faults: Some(self.faults.clone()), transport: self.settings.transport };
         let loaded = self.loaded(self.world.gateway.clone());
         self.gateway = Some(

@@ -145,6 +145,20 @@ impl Owner {
         Ok(signed.ceremony_id())
     }
 
+    /// Waits until the service shows a ceremony, which it does once it has read the request's event.
+    pub async fn await_ceremony(&self, ceremony_id: CeremonyId, patience: Duration) -> Result<(), OwnerError> {
+        let give_up = Instant::now() + patience;
+        loop {
+            match self.ceremony(ceremony_id).await {
+                Ok(_) => return Ok(()),
+                Err(error) if Instant::now() >= give_up => return Err(error),
+                Err(OwnerError::Refused { status: 404, .. }) => tokio::time::sleep(RETRY).await,
+                Err(error) if error.is_transient() => tokio::time::sleep(RETRY).await,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
     /// The ceremony as the service shows it.
     pub async fn ceremony(&self, ceremony_id: CeremonyId) -> Result<Value, OwnerError> {
         self.json(self.call(Method::GET, &format!("/v1/ceremonies/{ceremony_id}")), "the ceremony").await

@@ -22,6 +22,8 @@ pub struct World {
     pub network: Network,
     /// Operators by id: 101, 102, ...
     pub operators: BTreeMap<OperatorId, identity::SecretKey>,
+    /// Who owns each operator on a chain.
+    pub operator_owners: BTreeMap<OperatorId, WalletKey>,
     /// The gateway's key, which is the cluster public key of requests.
     pub gateway: identity::SecretKey,
     /// The bootstrap peer's key.
@@ -34,14 +36,21 @@ impl World {
     /// Generates everybody.
     #[must_use]
     pub fn generate(network: Network, operators: usize, seed: u64) -> Self {
+        Self::generate_from(network, FIRST_ID, operators, seed)
+    }
+
+    /// The same with ids from `first_id` on: contracts choose ids by themselves.
+    #[must_use]
+    pub fn generate_from(network: Network, first_id: u32, operators: usize, seed: u64) -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
-        let ids = (FIRST_ID..).take(operators).map(OperatorId);
+        let ids = || (first_id..).take(operators).map(OperatorId);
         Self {
             network,
-            operators: ids.map(|id| (id, identity::SecretKey::generate(&mut rng))).collect(),
+            operators: ids().map(|id| (id, identity::SecretKey::generate(&mut rng))).collect(),
             gateway: identity::SecretKey::generate(&mut rng),
             bootstrap: identity::SecretKey::generate(&mut rng),
             owner: WalletKey::generate(&mut rng),
+            operator_owners: ids().map(|id| (id, WalletKey::generate(&mut rng))).collect(),
         }
     }
 

@@ -548,10 +548,13 @@ export interface components {
             chain_id: number;
             /** @description Cluster public key of the gateway that requests go to: 33 bytes, 0x hex; null when the service was not set up. */
             cluster_pubkey?: string | null;
+            contracts?: null | components["schemas"]["NetworkContracts"];
             /** @description URL of a block explorer, for links. */
             explorer_url?: string | null;
             /** @description Genesis fork version that deposits are signed under: 4 bytes, 0x hex. */
             fork_version: string;
+            /** @description Contracts of Lido, and the deposit contract. */
+            lido: components["schemas"]["LidoAddresses"];
             /** @description Lido's execution layer rewards vault on this network, checksummed: the fee recipient of CSM validators. */
             lido_el_rewards_vault: string;
             /** @description Lido's withdrawal vault on this network, checksummed: where withdrawals of CSM validators go. */
@@ -1068,8 +1071,14 @@ export interface components {
             el_rewards_vault: string;
             /** @description ValidatorsExitBusOracle. */
             exit_bus?: string | null;
+            /** @description LidoLocator, which says where the vaults are. */
+            locator?: string | null;
+            /** @description stETH. */
+            steth?: string | null;
             /** @description Withdrawal address of every Lido validator. */
             withdrawal_vault: string;
+            /** @description wstETH. */
+            wsteth?: string | null;
         };
         /** @description A fact told by a log. */
         LogFact: {

@@ -52,6 +52,12 @@ pub struct ChainConfig {
     pub lido_exit_bus: Option<Address>,
     /// Ethereum's deposit contract.
     pub deposit_contract: Option<Address>,
+    /// LidoLocator. This and the tokens: for the web app; the service does not read them.
+    pub lido_locator: Option<Address>,
+    /// stETH.
+    pub steth: Option<Address>,
+    /// wstETH.
+    pub wsteth: Option<Address>,
 }
 
 impl Default for ChainConfig {
@@ -76,6 +82,9 @@ impl Default for ChainConfig {
             csm_exit_penalties: None,
             lido_exit_bus: None,
             deposit_contract: None,
+            lido_locator: None,
+            steth: None,
+            wsteth: None,
         }
     }
 }
@@ -129,6 +138,15 @@ pub struct LidoContracts {
     pub exit_bus: Option<Address>,
     /// Ethereum's deposit contract.
     pub deposit_contract: Option<Address>,
+    /// LidoLocator. This and the tokens emit nothing that is read, so they do not decide what is read again.
+    #[serde(skip)]
+    pub locator: Option<Address>,
+    /// stETH.
+    #[serde(skip)]
+    pub steth: Option<Address>,
+    /// wstETH.
+    #[serde(skip)]
+    pub wsteth: Option<Address>,
 }
 
 /// Addresses of a network as its documentation gives them; version 3 of CSM (July 2026).
@@ -142,6 +160,9 @@ struct Defaults {
     exit_penalties: &'static str,
     exit_bus: &'static str,
     deposit_contract: &'static str,
+    locator: &'static str,
+    steth: &'static str,
+    wsteth: &'static str,
 }
 
 const MAINNET: Defaults = Defaults {
@@ -154,6 +175,9 @@ const MAINNET: Defaults = Defaults {
     exit_penalties: "0x06cd61045f958A209a0f8D746e103eCc625f4193",
     exit_bus: "0x0De4Ea0184c2ad0BacA7183356Aea5B8d5Bf5c6e",
     deposit_contract: "0x00000000219ab540356cBB839Cbe05303d7705Fa",
+    locator: "0xC1d0b3DE6792Bf6b4b37EccdcC24e45978Cfd2Eb",
+    steth: "0xae7ab96520DE3A18E5e111B5EaAb095312D7fE84",
+    wsteth: "0x7f39C581F595B53c5cb19bD0b3f8dA6c935E2Ca0",
 };
 
 const HOODI: Defaults = Defaults {
@@ -166,6 +190,9 @@ const HOODI: Defaults = Defaults {
     exit_penalties: "0xD259b31083Be841E5C85b2D481Cfc17C14276800",
     exit_bus: "0x8664d394C2B3278F26A1B44B967aEf99707eeAB2",
     deposit_contract: "0x00000000219ab540356cBB839Cbe05303d7705Fa",
+    locator: "0xe2EF9536DAAAEBFf5b1c130957AB3E80056b06D8",
+    steth: "0x3508A952176b3c15387C97BE809eaffB1982176a",
+    wsteth: "0x7E99eE3C66636DE415D2d7C880938F2f40f94De4",
 };
 
 impl LidoContracts {
@@ -186,6 +213,9 @@ impl LidoContracts {
             exit_penalties: or(config.csm_exit_penalties, own.exit_penalties),
             exit_bus: or(config.lido_exit_bus, own.exit_bus),
             deposit_contract: or(config.deposit_contract, own.deposit_contract),
+            locator: or(config.lido_locator, own.locator),
+            steth: or(config.steth, own.steth),
+            wsteth: or(config.wsteth, own.wsteth),
         }
     }
 
@@ -277,6 +307,9 @@ mod tests {
                 own.exit_penalties,
                 own.exit_bus,
                 own.deposit_contract,
+                own.locator,
+                own.steth,
+                own.wsteth,
             ];
             for text in all {
                 assert_eq!(parse_address(text).unwrap().to_string(), text);

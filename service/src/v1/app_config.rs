@@ -1,5 +1,6 @@
 //! What the web app has to know before anything else. Public: nothing in it is a secret.
 
+use super::chain::{addresses, LidoAddresses, NetworkContracts};
 use crate::state::AppState;
 use axum::extract::State;
 use axum::Json;
@@ -25,6 +26,10 @@ pub struct AppConfig {
     pub lido_withdrawal_vault: String,
     /// Lido's execution layer rewards vault on this network, checksummed: the fee recipient of CSM validators.
     pub lido_el_rewards_vault: String,
+    /// Contracts of the network; null where the service reads no chain.
+    pub contracts: Option<NetworkContracts>,
+    /// Contracts of Lido, and the deposit contract.
+    pub lido: LidoAddresses,
     /// Most validators of one request.
     pub max_validators: u32,
     /// Version of the service.
@@ -37,6 +42,7 @@ pub async fn get(State(state): State<AppState>) -> Json<AppConfig> {
     let network = state.network;
     // Without a gateway of its own, the first of the registry: any gateway serves any request.
     let first = || state.registry.gateways().first().map(|gateway| gateway.public_key.to_string());
+    let (contracts, lido) = addresses(&state);
     Json(AppConfig {
         network: network.name().to_owned(),
         chain_id: network.chain_id(),
@@ -46,6 +52,8 @@ pub async fn get(State(state): State<AppState>) -> Json<AppConfig> {
         cluster_pubkey: state.cluster_pubkey.clone().or_else(first),
         lido_withdrawal_vault: network.lido_withdrawal_vault().to_string(),
         lido_el_rewards_vault: network.lido_el_rewards_vault().to_string(),
+        contracts,
+        lido,
         max_validators: cluster_core::request::MAX_VALIDATORS,
         version: env!("CARGO_PKG_VERSION").to_owned(),
     })

@@ -54,6 +54,12 @@ pub struct LidoAddresses {
     pub el_rewards_vault: String,
     /// Ethereum's deposit contract.
     pub deposit_contract: Option<String>,
+    /// LidoLocator, which says where the vaults are.
+    pub locator: Option<String>,
+    /// stETH.
+    pub steth: Option<String>,
+    /// wstETH.
+    pub wsteth: Option<String>,
 }
 
 /// What the service reads of the chain.
@@ -155,14 +161,15 @@ fn lido_addresses(state: &AppState, lido: &LidoContracts) -> LidoAddresses {
         withdrawal_vault: state.network.lido_withdrawal_vault().to_string(),
         el_rewards_vault: state.network.lido_el_rewards_vault().to_string(),
         deposit_contract: shown(lido.deposit_contract),
+        locator: shown(lido.locator),
+        steth: shown(lido.steth),
+        wsteth: shown(lido.wsteth),
     }
 }
 
-/// Says which chain and contracts the service reads, and how far it got.
-#[utoipa::path(get, path = "/v1/chain", tag = "chain", responses((status = 200, body = ChainInfo)))]
-pub async fn info(State(state): State<AppState>) -> ApiResult<Json<ChainInfo>> {
+/// Contracts of the network, where a chain is read, and of Lido.
+pub fn addresses(state: &AppState) -> (Option<NetworkContracts>, LidoAddresses) {
     let settings = state.chain.as_ref().map(|chain| &chain.settings);
-    let position = state.chain.as_ref().map(|chain| chain.position()).unwrap_or_default();
     let lido = match settings {
         Some(settings) => settings.lido,
         None => LidoContracts::resolve(&crate::chain::ChainConfig::default(), state.network),
@@ -173,6 +180,15 @@ pub async fn info(State(state): State<AppState>) -> ApiResult<Json<ChainInfo>> {
         cluster_node: settings.contracts.cluster_node.to_string(),
         operator_config: settings.contracts.operator_config.to_string(),
     });
+    (contracts, lido_addresses(state, &lido))
+}
+
+/// Says which chain and contracts the service reads, and how far it got.
+#[utoipa::path(get, path = "/v1/chain", tag = "chain", responses((status = 200, body = ChainInfo)))]
+pub async fn info(State(state): State<AppState>) -> ApiResult<Json<ChainInfo>> {
+    let settings = state.chain.as_ref().map(|chain| &chain.settings);
+    let position = state.chain.as_ref().map(|chain| chain.position()).unwrap_or_default();
+    let (contracts, lido) = addresses(&state);
     Ok(Json(ChainInfo {
         configured: settings.is_some(),
         network: state.network.name(),
@@ -185,7 +201,7 @@ pub async fn info(State(state): State<AppState>) -> ApiResult<Json<ChainInfo>> {
         asks_beacon: settings.is_some_and(|settings| !settings.beacon_urls.is_empty()),
         quarantined: state.store.quarantine_count().await?,
         contracts,
-        lido: lido_addresses(&state, &lido),
+        lido,
         csm_batch_keys_default: limits::CSM_BATCH_KEYS_DEFAULT,
         csm_batch_keys_max: limits::CSM_BATCH_KEYS,
         transaction_gas_cap: GAS_CAP,

@@ -11,6 +11,7 @@ use cluster_core::network::Network;
 use cluster_node::network::{Link, Transport};
 use cluster_testnet::ceremony::Finished;
 use cluster_testnet::demo::{is_ready, write_files, Demo, Options};
+use cluster_testnet::evm::{ChainOptions, Tools};
 use cluster_testnet::progress::Progress;
 use cluster_testnet::report::ReadinessFigures;
 use cluster_testnet::world::withdrawal_address;
@@ -59,9 +60,22 @@ pub(super) struct DemoArgs {
     /// Seed of keys, lost messages and misbehaviour; random when not given.
     #[arg(long)]
     seed: Option<u64>,
+    /// `anvil`: operators, requests and fees go over a chain of our own, with the network's contracts and a double of
+    /// Lido's on it (needs Node.js and `make setup`). `none`: over the registry file and the service alone.
+    #[arg(long, value_enum, default_value = "none")]
+    chain: ChainArg,
+    /// Id of the first operator on the chain: 0 or 1.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(0..=1))]
+    first_operator_id: u32,
     /// Keep the network running afterwards, until Ctrl-C.
     #[arg(long)]
     serve: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ChainArg {
+    None,
+    Anvil,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -128,6 +142,7 @@ fn options(args: &DemoArgs) -> anyhow::Result<Options> {
         link: Link { latency: Duration::from_millis(args.latency_ms), loss: args.loss },
         kill: args.kill.map(|(operator, step)| (operator, step, args.restart)),
         byzantine: args.byzantine.clone(),
+        chain: (args.chain == ChainArg::Anvil).then_some(ChainOptions { first_operator_id: args.first_operator_id }),
         ..Options::new(args.network, args.operators, args.validators, seed)
     })
 }
@@ -146,6 +161,9 @@ async fn demo(args: &DemoArgs, options: Options) -> anyhow::Result<ExitCode> {
         println!("more operators misbehave than the committee tolerates; it may end without keys");
     }
     let mut progress = Progress::new(operators);
+    if options.chain.is_some() && !Tools::find()?.is_compiled() {
+        println!("the contracts are compiled first, which takes minutes and happens once");
+    }
     progress.waiting("starting bootstrap peer, operators, gateway and service");
     let demo = Demo::start(options, dir.path()).await;
     progress.begin();
@@ -165,6 +183,9 @@ async fn conclude(args: &DemoArgs, demo: &Demo, finished: &Finished) -> anyhow::
     let registry = toml::to_string(&demo.testnet.world.registry_file(demo.testnet.bootstrap_addresses().to_vec()))
         .context("the registry cannot be written as TOML")?;
     let deposit_file = write_files(&args.out, finished, &registry)?;
+    if let Some(chain) = demo.testnet.chain() {
+        write_json(&args.out.join("contracts.json"), &chain.description(&demo.testnet.world))?;
+    }
     print_figures(finished);
     let code = match &finished.report.readiness {
         ReadinessFigures::Ready => ExitCode::SUCCESS,
@@ -233,6 +254,10 @@ async fn serve(args: &DemoArgs, demo: &Demo, is_ready: bool) -> anyhow::Result<(
     println!("The network stays up until Ctrl-C.");
     println!("  app        {service}/ (import the owner key into a test wallet of your browser)");
     println!("  service    {service}");
+    if let Some(chain) = demo.testnet.chain() {
+        println!("  rpc        {} (chain id {})", chain.url(), chain.deployment.chain_id);
+        println!("  contracts  {}", args.out.join("contracts.json").display());
+    }
     println!("  gateway    {gateway}");
     for address in demo.testnet.bootstrap_addresses() {
         println!("  bootstrap  {address}");
@@ -256,6 +281,10 @@ async fn serve(args: &DemoArgs, demo: &Demo, is_ready: bool) -> anyhow::Result<(
     tokio::signal::ctrl_c().await.context("signals cannot be received")?;
     println!("stopping");
     Ok(())
+}
+
+fn write_json(path: &Path, value: &serde_json::Value) -> anyhow::Result<()> {
+    std::fs::write(path, format!("{value:#}\n")).with_context(|| format!("{} cannot be written", path.display()))
 }
 
 /// The key of a test wallet, readable by its owner only, as `cluster-node request` wants it.
