@@ -39,7 +39,7 @@ use crate::network::{Client, Network, NetworkConfig, StartError};
 use crate::registry_file::{RegistryFileError, ReloadableRegistry};
 use crate::service_client::now_ms;
 use crate::signer::{self, Now, Signer};
-use crate::store::{CeremonyState, Store, StoreError, Table};
+use crate::store::{CeremonyState, Store, StoreError, Table, ValidatorEntry};
 
 /// How long a killed operator's database may take to be released.
 const RELEASE_PATIENCE: Duration = Duration::from_secs(10);
@@ -363,6 +363,11 @@ impl RunningOperator {
     #[must_use]
     pub fn signer(&self) -> &Arc<dyn Signer> {
         &self.signer
+    }
+
+    /// The validators that this operator holds shares of, those whose duties it does not perform included. Blocks.
+    pub fn validators(&self) -> Result<Vec<ValidatorEntry>, StoreError> {
+        self.store.validators()
     }
 
     /// Owners' orders to let validators leave.

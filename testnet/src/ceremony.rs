@@ -14,7 +14,7 @@ use cluster_node::service_client::now_ms;
 use cluster_service::events::CeremonyEvent;
 use tokio_util::sync::CancellationToken;
 
-use crate::evm::EvmError;
+use crate::evm::{EvmError, Requested};
 use crate::network::{NetworkError, Sent, Testnet};
 use crate::owner::{Ending, Files, Owner, OwnerError, Patience};
 use crate::report::{cpu_ms, max_rss_bytes, CulpritFigures, OperatorFigures, ReadinessFigures, Report};
@@ -55,6 +55,8 @@ pub struct Finished {
     pub files: Option<Files>,
     /// The request.
     pub request: SignedRequest,
+    /// The request's transaction, where there is a chain.
+    pub asked: Option<Requested>,
     /// What operators can prove against others: the operator that says so, and its evidence file.
     pub evidence: Vec<(OperatorId, String)>,
 }
@@ -70,7 +72,7 @@ pub async fn run(
 ) -> Result<Finished, CeremonyError> {
     let sent_before = testnet.sent();
     let (began, cpu_before) = (Instant::now(), cpu_ms());
-    let request = ask(testnet, owner, wanted, patience).await?;
+    let (request, asked) = ask(testnet, owner, wanted, patience).await?;
     let ceremony_id = request.ceremony_id();
     let ended = CancellationToken::new();
     let follow = async {
@@ -107,6 +109,7 @@ pub async fn run(
         pubkeys,
         culprits: culprits(testnet, ceremony_id),
         readiness: readiness(ending),
+        chain: None,
     };
     if report.readiness == ReadinessFigures::Ready {
         // All have attested: who was called silent was late, as the operator that said so is about to learn.
@@ -114,7 +117,7 @@ pub async fn run(
     }
     let steps = testnet.steps.medians_ms(ceremony_id);
     report.steps_ms = steps.into_iter().map(|(step, spent)| (step.name().to_owned(), spent)).collect();
-    Ok(Finished { report, files, request, evidence: testnet.evidence(ceremony_id)? })
+    Ok(Finished { report, files, request, asked, evidence: testnet.evidence(ceremony_id)? })
 }
 
 /// The owner's request: an event where there is a chain, otherwise a signature that goes to the service.
@@ -123,16 +126,16 @@ async fn ask(
     owner: &Owner,
     wanted: &Wanted,
     patience: Patience,
-) -> Result<SignedRequest, CeremonyError> {
+) -> Result<(SignedRequest, Option<Requested>), CeremonyError> {
     if let Some(chain) = testnet.chain() {
-        let request = chain.request(&testnet.world, wanted).await?;
-        owner.await_ceremony(request.ceremony_id(), patience.result).await?;
-        return Ok(request);
+        let asked = chain.request(&testnet.world, wanted).await?;
+        owner.await_ceremony(asked.request.ceremony_id(), patience.result).await?;
+        return Ok((asked.request.clone(), Some(asked)));
     }
     let nonce = now_ms();
     let request = testnet.world.request(wanted, nonce, nonce / 1_000);
     owner.submit(&request).await?;
-    Ok(request)
+    Ok((request, None))
 }
 
 /// Buries the operator that its crash switch stopped, and starts it again when it should be.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use cluster_core::certificate::Certificate;
 use cluster_core::chain::EventId;
 use cluster_core::committee::OperatorId;
 use cluster_core::directory::{verify_directory_files, DirectoryError};
@@ -13,6 +14,7 @@ use cluster_core::registry::{BootstrapEntry, FileRegistry, GatewayEntry, Operato
 use cluster_core::request::EventLookup;
 use cluster_crypto::ethereum::Address;
 use cluster_node::network::{Link, Transport};
+use cluster_node::store::StoreError;
 use cluster_service::events::CeremonyEvent;
 use rand_core::OsRng;
 
@@ -20,7 +22,8 @@ use crate::ceremony::{self, CeremonyError, Finished, Kill};
 use crate::evm::{Chain, ChainOptions, EvmError, Tools};
 use crate::network::{NetworkError, Settings, Testnet};
 use crate::owner::{Owner, OwnerError};
-use crate::report::ReadinessFigures;
+use crate::path;
+use crate::report::{ReadinessFigures, TransactionFigures};
 use crate::timings::Timings;
 use crate::world::{Wanted, World};
 
@@ -76,6 +79,25 @@ pub enum DemoError {
     /// The ceremony.
     #[error(transparent)]
     Ceremony(#[from] CeremonyError),
+    /// Only networks on a chain go the whole path.
+    #[error("the network is on no chain")]
+    NoChain,
+    /// Somebody did not notice what is on the chain.
+    #[error("after {seconds} s it is not so that {what}")]
+    NotSeen {
+        /// What should be.
+        what: String,
+        /// How long it was waited for.
+        seconds: u64,
+    },
+    /// An operator's database.
+    #[error("operator {operator}: {error}")]
+    Store {
+        /// Which.
+        operator: OperatorId,
+        /// What happened.
+        error: StoreError,
+    },
     /// A file cannot be written.
     #[error("{path} cannot be written: {reason}")]
     Write {
@@ -182,6 +204,16 @@ impl Demo {
         let finished = ceremony::run(&mut self.testnet, &self.owner, &wanted, self.kill, patience, seen).await?;
         self.verify(&finished).await?;
         Ok(finished)
+    }
+
+    /// On a chain, what follows deposit data: registration, Lido, exit, each checked. `said` hears a line for each.
+    pub async fn go_on(&self, finished: &mut Finished, said: &mut (dyn FnMut(&str) + Send)) -> Result<(), DemoError> {
+        let (Some(files), Some(asked)) = (&finished.files, &finished.asked) else { return Ok(()) };
+        let certificate = Certificate::from_json(&files.certificate).map_err(CeremonyError::from)?;
+        let validators = certificate.transcript.validators.len();
+        let request = TransactionFigures::new(&asked.receipt, asked.paid, validators);
+        finished.report.chain = Some(path::run(self, &certificate, request, said).await?);
+        Ok(())
     }
 
     /// Ends the network.

@@ -6,6 +6,7 @@
 //! | [`network`] | bootstrap peer, operators, gateway and service in one process, over real loopback sockets |
 //! | [`owner`] | the owner as a client of the service |
 //! | [`ceremony`] | one request through a running network, measured |
+//! | [`path`] | what follows on a chain: registration, Lido, exit |
 //! | [`demo`], [`report`] | the demo and the figures that it leaves |
 //! | [`evm`] | a chain of our own with the contracts on it |
 //! | [`duties`] | validators on a real beacon chain, by operators that are processes |
@@ -26,6 +27,7 @@ pub mod measure;
 pub mod misbehave;
 pub mod network;
 pub mod owner;
+pub mod path;
 pub mod priority;
 pub mod progress;
 pub mod report;

@@ -6,6 +6,8 @@ use cluster_core::ceremony::CeremonyId;
 use cluster_core::encoding::to_hex;
 use cluster_core::request::SignedRequest;
 use cluster_crypto::ethereum::{personal_message_digest, WalletKey};
+use cluster_node::service_client::now_ms;
+use cluster_service::auth::legacy::login_message;
 use cluster_service::events::{CeremonyEvent, EventKind};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{json, Value};
@@ -17,6 +19,8 @@ use tokio::time::Instant;
 const RETRY: Duration = Duration::from_millis(100);
 /// Longest silence of the event stream before the ceremony is looked at.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
+/// How long the signature of an existing app counts, in seconds: less than the day that it may.
+const LEGACY_SESSION_S: u64 = 3_600;
 /// Bytes of events that wait to be read; the service writes a few hundred each.
 const EVENT_LIMIT: usize = 1024 * 1024;
 
@@ -143,6 +147,29 @@ impl Owner {
     pub async fn submit(&self, signed: &SignedRequest) -> Result<CeremonyId, OwnerError> {
         self.json(self.call(Method::POST, "/v1/requests").json(signed), "the request").await?;
         Ok(signed.ceremony_id())
+    }
+
+    /// Asks for anything below the service's URL.
+    pub async fn get(&self, path: &str) -> Result<Value, OwnerError> {
+        self.json(self.call(Method::GET, path), path).await
+    }
+
+    /// Asks as existing apps do: the wallet signs each call's headers, and the answer is in an envelope.
+    pub async fn legacy(&self, wallet: &WalletKey, path: &str, body: &Value) -> Result<Value, OwnerError> {
+        let owner = wallet.address().to_string();
+        let deadline_s = now_ms() / 1_000 + LEGACY_SESSION_S;
+        let message = login_message(&owner, deadline_s).unwrap_or_default();
+        let signature = to_hex(&wallet.sign_digest(&personal_message_digest(message.as_bytes())).to_bytes());
+        let call = self.http.post(format!("{}{path}", self.base)).json(body);
+        let call = call.header("v-signature", signature).header("v-owner", owner);
+        let answer = self.json(call.header("v-deadline", deadline_s.to_string()), path).await?;
+        let code = answer.get("code").and_then(Value::as_u64).unwrap_or_default();
+        if code != 200 {
+            let detail = text(&answer, path, "message").unwrap_or_default();
+            let status = u16::try_from(code).unwrap_or_default();
+            return Err(OwnerError::Refused { call: path.to_owned(), status, detail });
+        }
+        answer.get("data").cloned().ok_or_else(|| OwnerError::Incomplete { call: path.to_owned(), field: "data" })
     }
 
     /// Waits until the service shows a ceremony, which it does once it has read the request's event.

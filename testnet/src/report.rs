@@ -2,8 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use alloy_primitives::U256;
+use cluster_core::chain::Contracts;
 use cluster_core::committee::OperatorId;
 use serde::{Deserialize, Serialize};
+
+use crate::evm::Receipt;
 
 /// The figures of one demo.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -38,6 +42,80 @@ pub struct Report {
     pub culprits: Vec<CulpritFigures>,
     /// Whether the validators may be deposited for.
     pub readiness: ReadinessFigures,
+    /// What happened on the chain, where there is one and everything went its whole way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain: Option<ChainFigures>,
+}
+
+/// The way of the validators on the chain.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ChainFigures {
+    /// Of the chain.
+    pub rpc_url: String,
+    /// Contracts of the network.
+    pub contracts: Contracts,
+    /// The owner's request.
+    pub request: TransactionFigures,
+    /// The contract takes the exact payment for a registration, and neither a wei more nor less.
+    pub exact_payment_only: bool,
+    /// Registrations in the network.
+    pub registered: Vec<TransactionFigures>,
+    /// Submission to Lido's module.
+    pub csm: CsmFigures,
+    /// The owner's order to exit.
+    pub exit: TransactionFigures,
+    /// Operators that acted on it.
+    pub operators: Seen,
+    /// For how many validators the service has evidence of each fact.
+    pub service: serde_json::Value,
+}
+
+/// A transaction.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TransactionFigures {
+    /// Its hash, 0x hex.
+    pub transaction: String,
+    /// Height of its block.
+    pub block: u64,
+    /// Gas that it took.
+    pub gas: u64,
+    /// Wei that were paid with it, decimal.
+    pub paid_wei: String,
+    /// Validators that it is about.
+    pub validators: usize,
+}
+
+impl TransactionFigures {
+    /// Of a receipt.
+    #[must_use]
+    pub fn new(receipt: &Receipt, paid: U256, validators: usize) -> Self {
+        let (transaction, block) = (receipt.transaction.to_string(), receipt.block.number);
+        Self { transaction, block, gas: receipt.gas_used, paid_wei: paid.to_string(), validators }
+    }
+}
+
+/// What Lido's module got, as the service tells it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CsmFigures {
+    /// 0 is one.
+    pub node_operator_id: u64,
+    /// With a new node operator, then with more keys.
+    pub transactions: Vec<TransactionFigures>,
+    /// `/v1/csm/operators/{id}`: bond.
+    pub bond: serde_json::Value,
+    /// `/v1/csm/operators/{id}/keys`.
+    pub keys: serde_json::Value,
+    /// Ids in the answer to `operator/query_lido_csm`.
+    pub listed: Vec<u64>,
+}
+
+/// Which operators acted.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Seen {
+    /// They perform the validators' duties.
+    pub registered: Vec<OperatorId>,
+    /// They have the owner's order to exit.
+    pub exit_ordered: Vec<OperatorId>,
 }
 
 /// What one operator sent.

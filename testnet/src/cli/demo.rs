@@ -171,11 +171,24 @@ async fn demo(args: &DemoArgs, options: Options) -> anyhow::Result<ExitCode> {
     let finished = demo.run(&mut |event| progress.see(event)).await;
     progress.end();
     let ended = match finished {
-        Ok(finished) => conclude(args, &demo, &finished).await,
+        Ok(mut finished) => match go_on(args, &demo, &mut finished).await {
+            Ok(()) => conclude(args, &demo, &finished).await,
+            Err(error) => Err(error),
+        },
         Err(error) => Err(error.into()),
     };
     demo.shutdown().await;
     ended
+}
+
+/// On a chain, and when nobody wants to do it by hand: everything that follows deposit data.
+async fn go_on(args: &DemoArgs, demo: &Demo, finished: &mut Finished) -> anyhow::Result<()> {
+    if demo.testnet.chain().is_none() || args.serve || !is_ready(finished) {
+        return Ok(());
+    }
+    println!();
+    demo.go_on(finished, &mut |line| println!("  {line}")).await?;
+    Ok(())
 }
 
 /// Writes the files and says what there is to do with them.

@@ -10,13 +10,20 @@ sol! {
         bool extendedManagerPermissions;
     }
 
+    struct Group {
+        uint32[] operatorIds;
+        bytes[] publicKeys;
+        bytes[][] sharesPublicKeys;
+        bytes[][] sharesEncrypted;
+        uint256 eachAmount;
+    }
+
     // SafeStakeNetwork
     function registerOperator(address owner, string name, bytes publicKey) external returns (uint32 operatorId);
     function registerValidator(address owner, bytes publicKey, uint32[] operatorIds, bytes[] sharesPublicKeys, bytes[] sharesEncrypted, uint256 amount) external payable;
     function batchRegisterValidator(address owner, bytes[] publicKeys, uint32[] operatorIds, bytes[][] sharesPublicKeys, bytes[][] sharesEncrypteds, uint32 validatorCount, uint256 eachAmount) external payable;
+    function registerValidatorGroups(address owner, Group[] groups) external payable;
     function operatorFee(bool withNetworkFee) external view returns (uint256);
-    function _minimumBlocksValidatorPay() external view returns (uint64);
-    function _validatorDatas(bytes publicKey) external view returns (uint256 startBlockNumber, uint256 endBlockNumber, uint256 lastOperatorFee, uint256 balance, bool enable);
 
     // SafeStakeRegistry
     function verifyOperator(address owner, bool fromDao, bool verified) external;

@@ -2,7 +2,7 @@
 
 use alloy_primitives::{Address as SolAddress, Bytes, U256};
 use alloy_sol_types::SolEvent;
-use cluster_core::chain::{decode, Event, EventId};
+use cluster_core::chain::{decode, Event, EventId, PubkeyBytes};
 use cluster_core::network::Network;
 use cluster_core::request::{EventLookup, EventRequest, SignedRequest};
 use cluster_crypto::ethereum::{Address, WalletKey};
@@ -11,8 +11,8 @@ use ethers::core::types;
 use serde_json::{json, Value};
 
 use super::{
-    approveCall, generateDepositDataCall, getActionFeeCall, registerClusterNodeCall, registerOperatorCall, submitCall,
-    verifyOperatorCall, wrapCall,
+    approveCall, generateDepositDataCall, generateExitDataCall, getActionFeeCall, registerClusterNodeCall,
+    registerOperatorCall, submitCall, verifyOperatorCall, wrapCall,
 };
 use super::{deploy::ADMIN_KEY, Anvil, Deployment, EvmError, Receipt, Rpc, Tools};
 use crate::world::{Wanted, World};
@@ -32,6 +32,7 @@ const DEPOSIT_WEI: u128 = 32_000_000_000_000_000_000;
 const MODULE_ID: u64 = 3;
 /// The action "generate deposit data" in the contract's list of fees.
 const GENERATE_DEPOSIT_DATA: u64 = 1;
+const GENERATE_EXIT_DATA: u64 = 2;
 /// Seconds between blocks once everybody is registered; until then every transaction has a block at once.
 const BLOCK_S: u64 = 1;
 
@@ -46,6 +47,28 @@ impl Default for ChainOptions {
     fn default() -> Self {
         Self { first_operator_id: 1 }
     }
+}
+
+/// A request that is on the chain.
+#[derive(Clone, Debug)]
+pub struct Requested {
+    /// As operators derive it from its event.
+    pub request: SignedRequest,
+    /// The transaction.
+    pub receipt: Receipt,
+    /// Its fee, in wei.
+    pub paid: U256,
+}
+
+/// An order to exit that is on the chain.
+#[derive(Clone, Debug)]
+pub struct Exited {
+    /// Its event.
+    pub event: EventId,
+    /// The transaction.
+    pub receipt: Receipt,
+    /// Its fee, in wei.
+    pub paid: U256,
 }
 
 /// A chain of our own on which a network is registered. It ends when this is dropped.
@@ -63,7 +86,7 @@ fn ether(amount: u64) -> U256 {
     U256::from(amount) * U256::from(1_000_000_000_000_000_000u64)
 }
 
-pub(super) fn sol(address: Address) -> SolAddress {
+fn sol(address: Address) -> SolAddress {
     SolAddress::from(address.0)
 }
 
@@ -188,10 +211,15 @@ impl Chain {
         };
     }
 
+    /// What an action of the ClusterNode contract costs for this many validators, in wei.
+    pub async fn action_fee(&self, action: u64, validators: usize) -> Result<U256, EvmError> {
+        let each = getActionFeeCall { action: U256::from(action) };
+        Ok(self.rpc.read(self.deployment.cluster_node, &each).await? * U256::from(validators))
+    }
+
     /// The owner asks for validators by a transaction with the exact fee.
-    pub async fn request(&self, world: &World, wanted: &Wanted) -> Result<SignedRequest, EvmError> {
-        let each = getActionFeeCall { action: U256::from(GENERATE_DEPOSIT_DATA) };
-        let each = self.rpc.read(self.deployment.cluster_node, &each).await?;
+    pub async fn request(&self, world: &World, wanted: &Wanted) -> Result<Requested, EvmError> {
+        let fee = self.action_fee(GENERATE_DEPOSIT_DATA, usize::try_from(wanted.validators).unwrap_or(0)).await?;
         let call = generateDepositDataCall {
             clusterNodePublicKey: Bytes::copy_from_slice(&world.gateway.public_key().to_bytes()),
             owner: sol(world.owner.address()),
@@ -201,13 +229,32 @@ impl Chain {
             depositAmount: U256::from(DEPOSIT_WEI),
             withdrawAddress: sol(wanted.withdrawal_address),
         };
-        let fee = each * U256::from(wanted.validators);
         let receipt = self.rpc.send(&world.owner, self.deployment.cluster_node, &call, fee).await?;
         let (event, found) = self.requests(&receipt).await?.into_iter().next().ok_or_else(|| EvmError::NoEvent {
             what: "generateDepositData".to_owned(),
             event: "ValidatorDepositDataGeneration",
         })?;
-        Ok(SignedRequest::by_event(found.request, event))
+        Ok(Requested { request: SignedRequest::by_event(found.request, event), receipt, paid: fee })
+    }
+
+    /// The owner orders validators to leave, by a transaction with the exact fee.
+    pub async fn exit(&self, world: &World, pubkeys: &[PubkeyBytes], epoch: u64) -> Result<Exited, EvmError> {
+        let call = generateExitDataCall {
+            clusterNodePublicKey: Bytes::copy_from_slice(&world.gateway.public_key().to_bytes()),
+            validatorPubKeys: pubkeys.iter().map(|key| Bytes::copy_from_slice(&key.0)).collect(),
+            activeEpoch: U256::from(epoch),
+        };
+        let paid = self.action_fee(GENERATE_EXIT_DATA, pubkeys.len()).await?;
+        let receipt = self.rpc.send(&world.owner, self.deployment.cluster_node, &call, paid).await?;
+        let contracts = self.deployment.contracts();
+        let mut events = contracts.event_ids(&receipt.logs).into_iter().zip(&receipt.logs);
+        let event = events.find_map(|(id, log)| match decode(contracts.which(&log.contract)?, log) {
+            Ok(Some(Event::ExitRequested(_))) => Some(id),
+            _ => None,
+        });
+        let what = "generateExitData".to_owned();
+        let event = event.ok_or(EvmError::NoEvent { what, event: "ValidatorExitDataGeneration" })?;
+        Ok(Exited { event, receipt, paid })
     }
 
     /// What an event asks for, by the chain's own words.
@@ -245,7 +292,7 @@ impl Chain {
 }
 
 /// The first event of this kind in a receipt.
-pub fn find_event<E: SolEvent>(receipt: &Receipt, what: &str, event: &'static str) -> Result<E, EvmError> {
+pub(super) fn find_event<E: SolEvent>(receipt: &Receipt, what: &str, event: &'static str) -> Result<E, EvmError> {
     let decoded = receipt.logs.iter().find_map(|log| E::decode_raw_log(log.topics.iter().copied(), &log.data).ok());
     decoded.ok_or_else(|| EvmError::NoEvent { what: what.to_owned(), event })
 }

@@ -9,11 +9,14 @@
 //! | `abi.rs` | functions that are called |
 //! | `deploy.rs` | the contracts by their deployment script, Lido's vaults where the network has them |
 //! | `chain.rs` | who is registered, and requests by events |
+//! | `registration.rs`, `lido.rs` | validators given to committees, and to Lido's module |
 
 mod abi;
 mod anvil;
 mod chain;
 mod deploy;
+mod lido;
+mod registration;
 mod rpc;
 mod tools;
 
@@ -21,9 +24,11 @@ use std::path::PathBuf;
 
 pub use abi::*;
 pub use anvil::Anvil;
-pub use chain::{Chain, ChainOptions};
+pub use chain::{Chain, ChainOptions, Exited, Requested};
 pub use deploy::{CsmContracts, Deployment};
-pub use rpc::{Receipt, Rpc};
+pub use lido::{Keys, Submitted};
+pub use registration::{Registered, Registration};
+pub use rpc::{Receipt, Rpc, GAS_CAP};
 pub use tools::Tools;
 
 /// Why there is no chain, or why it did not do what was wanted.

@@ -72,7 +72,7 @@ impl Rpc {
     /// Reads from a contract.
     pub async fn read<C: SolCall>(&self, to: Address, call: &C) -> Result<C::Return, EvmError> {
         let parameters = json!([{ "to": to, "data": to_hex(&call.abi_encode()) }, "latest"]);
-        let answer: types::Bytes = self.named::<C, _>(self.ask("eth_call", parameters).await)?;
+        let answer: types::Bytes = named(C::SIGNATURE, self.ask("eth_call", parameters).await)?;
         C::abi_decode_returns(&answer)
             .map_err(|error| EvmError::Call { method: C::SIGNATURE.to_owned(), reason: error.to_string() })
     }
@@ -85,8 +85,20 @@ impl Rpc {
         call: &C,
         value: U256,
     ) -> Result<u64, EvmError> {
-        let parameters = json!([{ "from": from, "to": to, "data": to_hex(&call.abi_encode()), "value": value }]);
-        let gas: types::U64 = self.named::<C, _>(self.ask("eth_estimateGas", parameters).await)?;
+        self.estimate_data(from, to, C::SIGNATURE, &call.abi_encode(), value).await
+    }
+
+    /// The same for a call that is encoded already.
+    pub(super) async fn estimate_data(
+        &self,
+        from: Address,
+        to: Address,
+        what: &str,
+        data: &[u8],
+        value: U256,
+    ) -> Result<u64, EvmError> {
+        let parameters = json!([{ "from": from, "to": to, "data": to_hex(data), "value": value }]);
+        let gas: types::U64 = named(what, self.ask("eth_estimateGas", parameters).await)?;
         Ok(gas.as_u64())
     }
 
@@ -98,11 +110,20 @@ impl Rpc {
         call: &C,
         value: U256,
     ) -> Result<Receipt, EvmError> {
-        let what = C::SIGNATURE;
+        self.send_data(wallet, to, C::SIGNATURE, call.abi_encode(), value).await
+    }
+
+    /// The same for a call that is encoded already.
+    pub(super) async fn send_data(
+        &self,
+        wallet: &WalletKey,
+        to: Address,
+        what: &str,
+        data: Vec<u8>,
+        value: U256,
+    ) -> Result<Receipt, EvmError> {
         let from = wallet.address();
-        let gas = self.estimate(from, to, call, value).await?;
-        // What is paid for storage changes a little with the block.
-        let gas = gas.saturating_add(gas / 20);
+        let gas = gas_limit(self.estimate_data(from, to, what, &data, value).await?);
         if gas > GAS_CAP {
             return Err(EvmError::TooMuchGas { what: what.to_owned(), gas, cap: GAS_CAP });
         }
@@ -110,7 +131,7 @@ impl Rpc {
         let price: types::U256 = self.ask("eth_gasPrice", json!([])).await?;
         let transaction = Eip1559TransactionRequest::new()
             .to(H160(to.0))
-            .data(call.abi_encode())
+            .data(data)
             .value(types::U256::from_little_endian(&value.to_le_bytes::<32>()))
             .gas(gas)
             .nonce(nonce.as_u64())
@@ -128,7 +149,7 @@ impl Rpc {
             v: v.first().copied().unwrap_or_default().saturating_sub(27).into(),
         };
         let raw = transaction.rlp_signed(&signature);
-        let hash: types::H256 = self.named::<C, _>(self.ask("eth_sendRawTransaction", json!([raw])).await)?;
+        let hash: types::H256 = named(what, self.ask("eth_sendRawTransaction", json!([raw])).await)?;
         self.receipt(what, hash).await
     }
 
@@ -169,16 +190,21 @@ impl Rpc {
         })
     }
 
-    /// A refusal names the function instead of the method.
-    fn named<C: SolCall, T>(&self, answer: Result<T, EvmError>) -> Result<T, EvmError> {
-        answer.map_err(|error| match error {
-            EvmError::Refused { reason, .. } => EvmError::Refused { what: C::SIGNATURE.to_owned(), reason },
-            error => error,
-        })
-    }
-
     /// Gives an account this much, in wei.
     pub async fn set_balance(&self, account: Address, wei: U256) -> Result<(), EvmError> {
         self.ask("anvil_setBalance", json!([account, wei])).await
     }
+}
+
+/// A refusal names the function instead of the method.
+fn named<T>(what: &str, answer: Result<T, EvmError>) -> Result<T, EvmError> {
+    answer.map_err(|error| match error {
+        EvmError::Refused { reason, .. } => EvmError::Refused { what: what.to_owned(), reason },
+        error => error,
+    })
+}
+
+/// What a transaction may take that was estimated at this: what is paid for storage changes a little with the block.
+pub(super) fn gas_limit(estimated: u64) -> u64 {
+    estimated.saturating_add(estimated / 50)
 }
