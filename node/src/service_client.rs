@@ -75,6 +75,24 @@ pub struct ReportedCulprit {
     pub kind: String,
 }
 
+/// What a gateway heard of an operator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeardOperator {
+    /// Who.
+    pub operator_id: u32,
+    /// Version of its program: 1 to 32 printable ASCII characters without spaces.
+    pub version: String,
+    /// When it answered, in milliseconds since the Unix epoch.
+    pub last_seen_ms: u64,
+}
+
+/// Operators that answered a gateway, each once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OperatorsReport {
+    /// In any order.
+    pub operators: Vec<HeardOperator>,
+}
+
 /// What the operators of a committee say about an epoch, merged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PerformanceReport {
@@ -226,6 +244,11 @@ impl ServiceClient {
         report: &PerformanceReport,
     ) -> Result<(), CallError> {
         self.signed(key, Method::PUT, "/v1/gateway/performance", self.body_of(report)?).await
+    }
+
+    /// `PUT /v1/gateway/operators`. The newest report about an operator counts.
+    pub async fn report_operators(&self, key: &identity::SecretKey, report: &OperatorsReport) -> Result<(), CallError> {
+        self.signed(key, Method::PUT, "/v1/gateway/operators", self.body_of(report)?).await
     }
 
     async fn signed(

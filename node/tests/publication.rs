@@ -4,7 +4,7 @@
 
 mod common;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,7 @@ use cluster_crypto::identity;
 use cluster_net::performance;
 use cluster_node::driver::Hooks;
 use cluster_node::network::{Event, EventStream};
-use cluster_node::service_client::signed_headers;
+use cluster_node::service_client::{now_ms, signed_headers};
 use common::World;
 
 /// A stand-in for the service that records certificates and fails on demand.
@@ -39,6 +39,23 @@ struct Inner {
     published: Vec<usize>,
     steps: Vec<(u32, String)>,
     performance: Vec<serde_json::Value>,
+    /// As long as it has not heard of an operator, it refuses every report that names it.
+    unknown_operator: Option<u64>,
+    operators: Vec<serde_json::Value>,
+}
+
+impl Inner {
+    fn take_operators(&mut self, report: &serde_json::Value) -> axum::response::Response {
+        let heard = report["operators"].as_array().unwrap();
+        if let Some(at) = heard.iter().position(|heard| heard["operator_id"].as_u64() == self.unknown_operator) {
+            let field = format!("operators[{at}].operator_id");
+            let problem =
+                serde_json::json!({ "title": "A field is wrong", "detail": "no such operator", "field": field });
+            return (StatusCode::UNPROCESSABLE_ENTITY, axum::Json(problem)).into_response();
+        }
+        self.operators.push(report.clone());
+        StatusCode::NO_CONTENT.into_response()
+    }
 }
 
 impl Service {
@@ -92,6 +109,9 @@ async fn answer(
         if path == "/v1/gateway/performance" {
             inner.performance.push(serde_json::from_slice(&body).unwrap());
             return StatusCode::OK.into_response();
+        }
+        if path == "/v1/gateway/operators" {
+            return inner.take_operators(&serde_json::from_slice(&body).unwrap());
         }
         if method == Method::PUT {
             let certificate = Certificate::from_json(std::str::from_utf8(&body).unwrap()).unwrap();
@@ -230,6 +250,49 @@ async fn performance_is_published_as_most_operators_saw_it_and_again_after_a_cra
     service.with(check);
     gateway.shutdown().await;
     for client in clients {
+        client.shutdown().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_service_hears_who_is_alive_and_what_it_runs() {
+    let world = World::new(4);
+    let mut clients = BTreeMap::new();
+    for id in world.ids() {
+        clients.insert(id, world.start_mesh(id).await);
+    }
+    let service = Service::default();
+    service.with(|inner| {
+        inner.gateway = Some(world.gateway_key.clone());
+        // It reads the contracts more slowly than the gateway does.
+        inner.unknown_operator = Some(2);
+    });
+    let url = service.start().await;
+    let began = now_ms();
+    let gateway = world.start_gateway_for(&url).await;
+    let ids = |told: &serde_json::Value| {
+        let heard = told["operators"].as_array().unwrap();
+        heard.iter().map(|heard| heard["operator_id"].as_u64().unwrap()).collect::<BTreeSet<_>>()
+    };
+    let told = |inner: &Inner, wanted: &[u64]| {
+        inner.operators.last().is_some_and(|last| ids(last) == wanted.iter().copied().collect())
+    };
+    service.until("the others, without the unknown one", |inner| told(inner, &[1, 3, 4])).await;
+    service.with(|inner| inner.unknown_operator = None);
+    service.until("all four", |inner| told(inner, &[1, 2, 3, 4])).await;
+    service.with(|inner| {
+        for heard in inner.operators.iter().flat_map(|told| told["operators"].as_array().unwrap()) {
+            assert_eq!(heard["version"], env!("CARGO_PKG_VERSION"));
+            let seen = heard["last_seen_ms"].as_u64().unwrap();
+            assert!((began..=now_ms()).contains(&seen), "{seen}");
+        }
+    });
+    // Who is gone is not said to be there.
+    let (gone, _) = clients.remove(&OperatorId(3)).unwrap();
+    gone.shutdown().await;
+    service.until("the three that are left", |inner| told(inner, &[1, 2, 4])).await;
+    gateway.shutdown().await;
+    for (client, _) in clients.into_values() {
         client.shutdown().await;
     }
 }

@@ -9,6 +9,7 @@
 //! | `decoding.rs` | contributions from their bytes, each transcript once |
 //! | `collection.rs` | contributions, checked and merged |
 //! | `outbox.rs` | certificates on disk until the service has them |
+//! | `operators.rs` | which operators are alive and what they run, for the service |
 //! | `performance/` | how duties were performed: operators' claims, merged and published |
 //! | `service.rs` | the long poll, and reports of progress |
 //! | `api.rs` | `POST /v1/requests` |
@@ -18,6 +19,7 @@ pub mod collection;
 mod decoding;
 mod follower;
 mod intake;
+mod operators;
 pub mod outbox;
 mod performance;
 mod service;
@@ -149,6 +151,7 @@ pub async fn start_with(
     shared.tasks.spawn(intake.clone().run(events));
     if let Some(service) = shared.service.clone() {
         shared.tasks.spawn(performance::run(Arc::clone(&shared), service.clone()));
+        shared.tasks.spawn(operators::run(Arc::clone(&shared), service.clone()));
         shared.tasks.spawn(service::poll(Arc::clone(&shared), service, intake.clone()));
     }
     if let Some((view, _)) = chain {

@@ -18,7 +18,7 @@ use cluster_core::request::{Request, SignedRequest, DEPOSIT_AMOUNT_GWEI};
 use cluster_crypto::ethereum::WalletKey;
 use cluster_crypto::identity;
 use cluster_net::info::Role;
-use cluster_node::config::{GatewayConfig, OperatorConfig};
+use cluster_node::config::{ChainConfig, GatewayConfig, OperatorConfig};
 use cluster_node::driver::Hooks;
 use cluster_node::gateway::{self, GatewayHooks, RunningGateway};
 use cluster_node::network::{Client, EventStream, NetworkConfig};
@@ -57,6 +57,10 @@ pub struct World {
     pub keys: BTreeMap<OperatorId, identity::SecretKey>,
     pub gateway_key: identity::SecretKey,
     pub wallet: WalletKey,
+    /// The contracts that nodes read; none unless a test sets them.
+    pub chain: ChainConfig,
+    /// Where operators listen for HTTP; nowhere unless a test sets it.
+    pub http: String,
     pub dir: tempfile::TempDir,
 }
 
@@ -85,7 +89,15 @@ impl World {
             GatewayEntry { name: "gateway".into(), public_key: gateway_key.public_key(), addresses: Vec::new() };
         registry.gateways.write().unwrap().push(entry);
         let wallet = WalletKey::generate(&mut rng);
-        Self { registry: Arc::new(registry), keys, gateway_key, wallet, dir: tempfile::tempdir().unwrap() }
+        Self {
+            registry: Arc::new(registry),
+            keys,
+            gateway_key,
+            wallet,
+            chain: ChainConfig::default(),
+            http: String::new(),
+            dir: tempfile::tempdir().unwrap(),
+        }
     }
 
     pub fn ids(&self) -> Vec<OperatorId> {
@@ -100,7 +112,8 @@ impl World {
     pub async fn start_operator(&self, id: OperatorId, hooks: Hooks) -> RunningOperator {
         let mut config = OperatorConfig { data_dir: self.data_dir(id), ..OperatorConfig::default() };
         config.mesh.listen = vec!["/ip4/127.0.0.1/udp/0/quic-v1".into()];
-        config.http.listen = String::new();
+        config.http.listen = self.http.clone();
+        config.chain = self.chain.clone();
         // Short, so that a test of silent operators ends soon; only faults make these times pass.
         config.ceremony.step_timeout_ms = 2_000;
         config.ceremony.ask_ms = 200;
@@ -138,6 +151,8 @@ impl World {
         config.publish.quiet_ms = 1_000;
         config.publish.pull_ms = 500;
         config.publish.performance_ms = 200;
+        config.publish.operators_ms = 200;
+        config.chain = self.chain.clone();
         config.service.url = url.into();
         config.service.poll_ms = 500;
         gateway::start_with(config, self.loaded(&self.gateway_key), GatewayHooks::default()).await.unwrap()
