@@ -86,10 +86,12 @@ impl ExitDesk {
             }
         }
         let id = signed.id();
-        if store.get(Table::Exits, &id)?.is_some() {
+        // What was signed is the same whenever its id is. An event's order grows when more of its validators are known here.
+        let held = store.get(Table::Exits, &id)?.map(|bytes| read(&bytes)).transpose()?;
+        if held.as_ref().is_some_and(|held| held.request.pubkeys.len() >= signed.request.pubkeys.len()) {
             return Ok(());
         }
-        if self.orders(now_s)?.len() >= MAX_ORDERS {
+        if held.is_none() && self.orders(now_s)?.len() >= MAX_ORDERS {
             return Err(OrderError::Full);
         }
         store.put(Table::Exits, &id, &encode(signed))?;
@@ -100,7 +102,8 @@ impl ExitDesk {
         Ok(())
     }
 
-    /// Takes in an order that the contracts give, for validators of this operator; the same again changes nothing. Blocks.
+    /// Takes in an order that the contracts give, for validators of this operator; the same again changes nothing, and with more
+    /// validators it takes the place of the former. Blocks.
     pub fn take_event(
         &self,
         event: &EventId,
@@ -125,8 +128,7 @@ impl ExitDesk {
         let store = self.store()?;
         for item in store.entries(Table::Exits) {
             let (id, value) = item?;
-            let order: SignedExitRequest = decode(&value, MAX_EXIT_REQUEST_BYTES)
-                .map_err(|_| StoreError::Corrupt { what: "the table of exit requests" })?;
+            let order = read(&value)?;
             if order.request.deadline < now_s {
                 store.remove(Table::Exits, &id)?;
             } else {
@@ -162,6 +164,10 @@ impl ExitDesk {
         let limit = DefaultBodyLimit::max(MAX_EXIT_REQUEST_BYTES);
         Router::new().route("/exit", post(submit)).layer(limit).with_state(self.clone())
     }
+}
+
+fn read(bytes: &[u8]) -> Result<SignedExitRequest, StoreError> {
+    decode(bytes, MAX_EXIT_REQUEST_BYTES).map_err(|_| StoreError::Corrupt { what: "the table of exit requests" })
 }
 
 async fn submit(State(desk): State<ExitDesk>, body: Bytes) -> Response {

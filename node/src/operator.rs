@@ -241,6 +241,10 @@ pub async fn start_with(config: OperatorConfig, loaded: Loaded, hooks: Hooks) ->
     let http = match config.http.address()? {
         Some(address) => {
             let routes = exits.routes().merge(duties_api::routes(&store, client.twin()));
+            let routes = match &chain {
+                Some((view, _)) => routes.merge(crate::chain::routes(view)),
+                None => routes,
+            };
             Some(start_http(address, &metrics, &readiness, routes, &stop).await?)
         }
         None => None,
@@ -374,6 +378,11 @@ impl RunningOperator {
     #[must_use]
     pub fn exits(&self) -> &ExitDesk {
         &self.exits
+    }
+
+    /// The validators that this operator holds shares of, those without duties included.
+    pub fn validators(&self) -> Result<Vec<ValidatorEntry>, StoreError> {
+        self.store.validators()
     }
 
     /// Metrics.

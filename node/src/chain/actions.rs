@@ -115,8 +115,12 @@ async fn run(
         let settled = status.borrow_and_update().caught_up;
         let mut marks = view.marks();
         let all = marks.len();
-        // What people wait for first.
-        marks.sort_by_key(|(key, _)| !matches!(key, FactKey::Request(_) | FactKey::Exit(_)));
+        // What people wait for first; an exit is of validators whose registration may be waiting here as well.
+        marks.sort_by_key(|(key, _)| match key {
+            FactKey::Request(_) => 0,
+            FactKey::Exit(_) => 2,
+            _ => 1,
+        });
         let members = |key: &FactKey| matches!(key, FactKey::Operator(_) | FactKey::ClusterNode(_));
         if marks.iter().any(|(key, _)| members(key)) {
             client.registry_changed().await;
@@ -234,13 +238,15 @@ impl OperatorParts {
         fact: &ValidatorFact,
         checked: Checked,
     ) -> Result<(), StoreError> {
+        let known_withdrawal = held.as_ref().and_then(|held| held.withdrawal_address);
         let same = held.filter(|held| {
             held.committee == checked.committee.members() && held.share_pubkeys == checked.share_pubkeys
         });
         let pubkey = checked.pubkey;
         let mut entry = match same {
             Some(held) => held,
-            None => self.take_share(view, fact, checked)?,
+            // Where withdrawals go is part of the key's deposit, and no other committee changes it.
+            None => self.take_share(view, fact, checked, known_withdrawal)?,
         };
         let before = entry.clone();
         entry.owner = Some(fact.owner);
@@ -260,12 +266,13 @@ impl OperatorParts {
         view: &ChainView,
         fact: &ValidatorFact,
         checked: Checked,
+        known_withdrawal: Option<Address>,
     ) -> Result<ValidatorEntry, StoreError> {
         let id = TaggedHash::new("cluster-node/registered-share/1")
             .bytes(&fact.registered_by.to_bytes())
             .bytes(&checked.pubkey.to_bytes())
             .finish();
-        let withdrawal = view.with(|facts| {
+        let requested = view.with(|facts| {
             let of = facts.requests().find(|(event, _)| CeremonyId::of_event(event) == checked.ceremony_id);
             of.map(|(_, found)| found.request.withdrawal_address)
         });
@@ -287,7 +294,7 @@ impl OperatorParts {
             committee: checked.committee.members().to_vec(),
             share_index: checked.share_index,
             share_pubkeys: checked.share_pubkeys,
-            withdrawal_address: withdrawal,
+            withdrawal_address: known_withdrawal.or(requested),
             fee_recipient: fact.owner,
             gas_limit: DEFAULT_GAS_LIMIT,
             active: true,
@@ -364,22 +371,33 @@ impl OperatorParts {
         Ok(())
     }
 
+    /// Whether the contracts give this operator a validator of this owner.
+    fn is_mine(&self, view: &ChainView, pubkey: &PubkeyBytes, owner: Address) -> bool {
+        view.with(|facts| {
+            let fact = facts.validator(pubkey);
+            fact.is_some_and(|fact| fact.is_registered() && fact.owner == owner && fact.operator_ids.contains(&self.me))
+        })
+    }
+
     fn exit(&self, view: &ChainView, event: &EventId) -> Result<Done, StoreError> {
         let Some(exit) = view.with(|facts| facts.exit(event).cloned()) else {
             self.exits.forget_event(event)?;
             return Ok(Done::Yes);
         };
-        let mut own = Vec::new();
+        let (mut own, mut done) = (Vec::new(), Done::Yes);
         for pubkey in &exit.pubkeys {
-            if let Some(entry) = self.store.validator(&pubkey.0)?.filter(|entry| entry.owner == Some(exit.owner)) {
-                own.push(entry.pubkey);
+            match self.store.validator(&pubkey.0)?.filter(|entry| entry.owner == Some(exit.owner)) {
+                Some(entry) => own.push(entry.pubkey),
+                // Its registration could not be acted on yet; its order to leave is not lost by that.
+                None if self.is_mine(view, pubkey, exit.owner) => done = Done::Later,
+                None => {}
             }
         }
         if own.is_empty() {
-            return Ok(Done::Yes);
+            return Ok(done);
         }
         match self.exits.take_event(event, exit.owner, own, now_ms() / 1_000) {
-            Ok(()) => Ok(Done::Yes),
+            Ok(()) => Ok(done),
             Err(error) => {
                 tracing::warn!(%event, %error, "the order to exit of event {event} is not taken in yet: {error}");
                 Ok(Done::Later)

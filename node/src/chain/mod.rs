@@ -9,9 +9,11 @@
 //! | `registry.rs` | who belongs to the network, according to the contracts |
 //! | `actions.rs` | what follows from facts: ceremonies, duties, exits |
 //! | `share.rs` | opens the sealed share of a registration, and checks it against the validator's key |
+//! | `api.rs` | `GET /chain`: where a running node stands |
 //! | `metrics.rs` | what is shown of all this |
 
 mod actions;
+mod api;
 mod endpoint;
 mod endpoints;
 mod metrics;
@@ -29,6 +31,8 @@ use tokio::sync::watch;
 use crate::store::{Store, StoreError};
 
 pub(crate) use actions::{act_as_gateway, act_as_operator, OperatorParts};
+pub(crate) use api::routes;
+pub use api::Report;
 pub use endpoint::{Endpoint, EndpointError};
 pub use endpoints::Endpoints;
 pub use metrics::ChainMetrics;

@@ -5,12 +5,14 @@ use std::process::ExitCode;
 use anyhow::{bail, Context};
 use clap::{Args, Subcommand};
 use cluster_core::chain::{Entry, Facts, Quarantined};
-use serde_json::json;
+use reqwest::StatusCode;
+use serde::de::DeserializeOwned;
 
 use super::RunArgs;
+use crate::chain::Report;
 use crate::config::{self, OperatorConfig};
 use crate::keys;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 /// Flags of `chain`.
 #[derive(Debug, Args)]
@@ -21,9 +23,9 @@ pub(super) struct ChainArgs {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Cursor, numbers of facts, and subscriptions. The node must be stopped; a running one shows the same in its metrics.
+    /// Cursor, numbers of facts, and subscriptions: of the running node over `http.listen`, or of one that is stopped.
     Status(ReadArgs),
-    /// Events that could not be handled, each with its reason. The node must be stopped.
+    /// Events that could not be handled, each with its reason: of the running node, or of one that is stopped.
     Quarantine(ReadArgs),
     /// Forget what was read, so that the next start reads the contracts from the first block. Shares, slashing history and
     /// validators stay. The node must be stopped.
@@ -41,84 +43,123 @@ struct ReadArgs {
 
 pub(super) fn run(args: &ChainArgs) -> anyhow::Result<ExitCode> {
     match &args.what {
-        What::Status(args) => status(args),
-        What::Quarantine(args) => quarantine(args),
+        What::Status(args) => status(args)?,
+        What::Quarantine(args) => quarantine(args)?,
         What::Rescan(args) => {
-            open(args)?.forget_chain()?;
+            open(&config::load(args.config.as_deref(), &args.overrides()?)?)?.forget_chain()?;
             println!("forgotten; the next start reads the contracts from chain.start_block on");
-            Ok(ExitCode::SUCCESS)
         }
     }
+    Ok(ExitCode::SUCCESS)
 }
 
-fn open(args: &RunArgs) -> anyhow::Result<Store> {
-    let config: OperatorConfig = config::load(args.config.as_deref(), &args.overrides()?)?;
+fn open(config: &OperatorConfig) -> anyhow::Result<Store> {
     if !config.data_dir.join("db").exists() {
         bail!("there is no database in {}", config.data_dir.display());
     }
     let identity = keys::load_identity(&config.identity)?;
-    Store::open(&config.data_dir, &identity).context("stop the node first")
+    Store::open(&config.data_dir, &identity).map_err(|error| match error {
+        StoreError::Locked { .. } => anyhow::Error::new(error)
+            .context("the node runs, and does not answer on http.listen: give its http.listen, or stop it"),
+        error => error.into(),
+    })
 }
 
-fn status(args: &ReadArgs) -> anyhow::Result<ExitCode> {
-    let store = open(&args.run)?;
-    let state = store.chain_state()?;
-    let Some(cursor) = state.cursor else {
-        println!("nothing was read from the contracts yet");
-        return Ok(ExitCode::SUCCESS);
+/// The answer of a running node; `None` when nobody listens on `http.listen`, or nobody is to.
+fn ask<T: DeserializeOwned>(config: &OperatorConfig, path: &str) -> anyhow::Result<Option<T>> {
+    let Some(address) = config.http.address()? else { return Ok(None) };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let client = reqwest::Client::builder().no_proxy().build()?;
+        let answer = match client.get(format!("http://{address}{path}")).send().await {
+            Ok(answer) => answer,
+            Err(error) if error.is_connect() => return Ok(None),
+            Err(error) => bail!("the node at {address} did not answer: {error}"),
+        };
+        if answer.status() == StatusCode::NOT_FOUND {
+            bail!("the node at {address} reads no contracts: chain.urls was empty when it started");
+        }
+        let answer = answer.error_for_status().with_context(|| format!("the node at {address} did not answer"))?;
+        let answer = answer.json().await;
+        Ok(Some(answer.with_context(|| format!("what listens on {address} is no node of this version"))?))
+    })
+}
+
+fn status(args: &ReadArgs) -> anyhow::Result<()> {
+    let config: OperatorConfig = config::load(args.run.config.as_deref(), &args.run.overrides()?)?;
+    let report = match ask(&config, "/chain")? {
+        Some(report) => report,
+        None => match stopped(&open(&config)?)? {
+            Some(report) => report,
+            None => {
+                println!("nothing was read from the contracts yet");
+                return Ok(());
+            }
+        },
     };
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        rows(&report).iter().for_each(|(name, value)| println!("{name:<28}{value}"));
+    }
+    Ok(())
+}
+
+/// From the database; `None` before the first block.
+fn stopped(store: &Store) -> anyhow::Result<Option<Report>> {
+    let state = store.chain_state()?;
+    let Some(cursor) = state.cursor else { return Ok(None) };
     let mut facts = Facts::default();
     for entry in state.entries {
         let _former = facts.set(entry);
     }
-    let registered = facts.validators().filter(|(_, fact)| fact.is_registered()).count();
-    let first_end = facts.validators().filter(|(_, fact)| fact.is_registered()).map(|(_, fact)| fact.paid_until_block);
-    let first_end = first_end.min();
-    let active = facts.operators().filter(|(_, fact)| fact.active).count();
-    if args.json {
-        let status = json!({
-            "contracts": cursor.contracts,
-            "block": cursor.tip,
-            "operators": active,
-            "cluster_nodes": facts.cluster_nodes().len(),
-            "validators": registered,
-            "first_subscription_ends_at_block": first_end,
-            "requests": facts.requests().len(),
-            "exits": facts.exits().len(),
-            "quarantined": facts.quarantine().len(),
-            "waiting": state.marks.len(),
-        });
-        println!("{}", serde_json::to_string_pretty(&status)?);
-        return Ok(ExitCode::SUCCESS);
-    }
-    let row = |name: &str, value: String| println!("{name:<28}{value}");
-    row("chain id", cursor.contracts.chain_id.to_string());
-    row("block", cursor.tip.map_or("none".to_owned(), |tip| format!("{} {}", tip.number, tip.hash)));
-    row("operators", active.to_string());
-    row("cluster nodes", facts.cluster_nodes().len().to_string());
-    row("validators", registered.to_string());
-    row("first subscription ends", first_end.map_or("-".to_owned(), |block| format!("block {block}")));
-    row("requests", facts.requests().len().to_string());
-    row("exit events", facts.exits().len().to_string());
-    row("events in quarantine", facts.quarantine().len().to_string());
-    row("facts to act on", state.marks.len().to_string());
-    Ok(ExitCode::SUCCESS)
+    Ok(Some(Report::new(cursor.contracts, cursor.tip, &facts, state.marks.len())))
 }
 
-fn quarantine(args: &ReadArgs) -> anyhow::Result<ExitCode> {
-    let store = open(&args.run)?;
-    let kept: Vec<Quarantined> = store
-        .chain_state()?
-        .entries
-        .into_iter()
-        .filter_map(|entry| match entry {
-            Entry::Quarantine(_, Some(event)) => Some(*event),
-            _ => None,
-        })
-        .collect();
+fn rows(report: &Report) -> Vec<(&'static str, String)> {
+    let state = match (report.caught_up, report.head) {
+        (None, _) => "stopped".to_owned(),
+        (Some(true), Some(head)) => format!("running, everything confirmed up to head {head} is taken in"),
+        (Some(_), Some(head)) => format!("running, behind head {head}"),
+        (Some(_), None) => "running, no execution node has told the head".to_owned(),
+    };
+    let ends = report.first_subscription_ends_at_block.map(|end| match report.block {
+        Some(tip) if end <= tip.number => format!("block {end}, {} blocks ago", tip.number - end),
+        Some(tip) => format!("block {end}, in {} blocks", end - tip.number),
+        None => format!("block {end}"),
+    });
+    vec![
+        ("node", state),
+        ("chain id", report.contracts.chain_id.to_string()),
+        ("block", report.block.map_or("none".to_owned(), |tip| format!("{} {}", tip.number, tip.hash))),
+        ("operators", report.operators.to_string()),
+        ("cluster nodes", report.cluster_nodes.to_string()),
+        ("validators", report.validators.to_string()),
+        ("first subscription ends", ends.unwrap_or_else(|| "-".to_owned())),
+        ("requests", report.requests.to_string()),
+        ("exit events", report.exits.to_string()),
+        ("events in quarantine", report.quarantined.to_string()),
+        ("facts to act on", report.waiting.to_string()),
+    ]
+}
+
+fn quarantine(args: &ReadArgs) -> anyhow::Result<()> {
+    let config: OperatorConfig = config::load(args.run.config.as_deref(), &args.run.overrides()?)?;
+    let kept: Vec<Quarantined> = match ask(&config, "/chain/quarantine")? {
+        Some(kept) => kept,
+        None => open(&config)?
+            .chain_state()?
+            .entries
+            .into_iter()
+            .filter_map(|entry| match entry {
+                Entry::Quarantine(_, Some(event)) => Some(*event),
+                _ => None,
+            })
+            .collect(),
+    };
     if args.json {
         println!("{}", serde_json::to_string_pretty(&kept)?);
-        return Ok(ExitCode::SUCCESS);
+        return Ok(());
     }
     if kept.is_empty() {
         println!("no event is in quarantine");
@@ -126,5 +167,5 @@ fn quarantine(args: &ReadArgs) -> anyhow::Result<ExitCode> {
     for event in kept {
         println!("block {} {} {}: {}", event.position.block_number, event.contract, event.event, event.words);
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }

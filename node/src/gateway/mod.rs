@@ -142,7 +142,12 @@ pub async fn start_with(
     let readiness = Readiness::default();
     let http = match shared.config.http.address()? {
         Some(address) => {
-            Some(start_http(address, &shared.metrics, &readiness, api::routes(intake.clone()), &shared.stop).await?)
+            let routes = api::routes(intake.clone());
+            let routes = match &chain {
+                Some((view, _)) => routes.merge(crate::chain::routes(view)),
+                None => routes,
+            };
+            Some(start_http(address, &shared.metrics, &readiness, routes, &shared.stop).await?)
         }
         None => None,
     };

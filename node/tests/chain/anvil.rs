@@ -4,9 +4,10 @@ use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use cluster_core::chain::{Contracts, Facts};
+use alloy_primitives::U256;
+use cluster_core::chain::{Contracts, Facts, Hash32};
 use cluster_crypto::ethereum::Address;
 use cluster_crypto::identity;
 use cluster_node::chain::{self, ChainMetrics, ChainView};
@@ -86,8 +87,13 @@ impl Drop for Anvil {
 
 impl Anvil {
     pub async fn start() -> Self {
+        Self::start_at(GENESIS_S).await
+    }
+
+    /// With a first block of this time, in unix seconds.
+    pub async fn start_at(timestamp_s: u64) -> Self {
         let mut process = Command::new(binary())
-            .args(["--port", "0", "--chain-id", "560048", "--accounts", "1", "--timestamp", &GENESIS_S.to_string()])
+            .args(["--port", "0", "--chain-id", "560048", "--accounts", "1", "--timestamp", &timestamp_s.to_string()])
             .args(["--gas-limit", "100000000", "--base-fee", "0", "--gas-price", "0"])
             .stdout(Stdio::piped())
             .spawn()
@@ -123,7 +129,7 @@ impl Anvil {
     }
 
     /// A transaction whose contract emits this; mined in a block of its own.
-    pub async fn emit(&self, (contract, topics, data): &crate::emit::Emitted) {
+    pub async fn emit(&self, (contract, topics, data): &crate::emit::Emitted) -> Hash32 {
         let mut input = vec![u8::try_from(topics.len()).unwrap()];
         topics.iter().for_each(|topic| input.extend(topic));
         input.extend(data);
@@ -132,6 +138,25 @@ impl Anvil {
         let hash = self.call("eth_sendTransaction", json!([transaction])).await;
         let receipt = self.receipt(&hash).await;
         assert_eq!(receipt["status"], "0x1", "{receipt}");
+        hash_of(&receipt)
+    }
+
+    /// A transaction of anybody, whom anvil impersonates, to a contract or to make one; its receipt.
+    pub async fn send(&self, from: Address, to: Option<Address>, data: Vec<u8>, value: U256) -> Value {
+        let from = from.to_string();
+        self.call("anvil_impersonateAccount", json!([from])).await;
+        self.call("anvil_setBalance", json!([from, "0xffffffffffffffffffff"])).await;
+        let mut transaction = json!({
+            "from": from,
+            "data": format!("0x{}", hex::encode(data)),
+            "value": format!("{value:#x}"),
+            "gas": "0xf42400",
+        });
+        if let Some(to) = to {
+            transaction["to"] = json!(to.to_string());
+        }
+        let hash = self.call("eth_sendTransaction", json!([transaction])).await;
+        self.receipt(&hash).await
     }
 
     /// A transaction is mined at once; the answer to its sender does not wait for that.
@@ -165,6 +190,20 @@ impl Anvil {
     }
 }
 
+pub fn hash_of(receipt: &Value) -> Hash32 {
+    let bytes = hex::decode(receipt["transactionHash"].as_str().unwrap().trim_start_matches("0x")).unwrap();
+    Hash32(bytes.try_into().unwrap())
+}
+
+/// Waits for what another task brings about.
+pub async fn until(what: &str, there: impl Fn() -> bool) {
+    let give_up = Instant::now() + PATIENCE;
+    while !there() {
+        assert!(Instant::now() < give_up, "never saw: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 /// A reader with a database of its own.
 pub struct Reader {
     pub view: ChainView,
@@ -175,12 +214,16 @@ pub struct Reader {
 }
 
 pub fn config(urls: Vec<String>) -> ChainConfig {
+    config_for(urls, &CONTRACTS)
+}
+
+pub fn config_for(urls: Vec<String>, contracts: &Contracts) -> ChainConfig {
     ChainConfig {
         urls,
-        registry: CONTRACTS.registry.to_string(),
-        network_contract: CONTRACTS.network.to_string(),
-        cluster_node: CONTRACTS.cluster_node.to_string(),
-        operator_config: CONTRACTS.operator_config.to_string(),
+        registry: contracts.registry.to_string(),
+        network_contract: contracts.network.to_string(),
+        cluster_node: contracts.cluster_node.to_string(),
+        operator_config: contracts.operator_config.to_string(),
         confirmations: 0,
         poll_ms: 100,
         timeout_ms: 5_000,
@@ -201,7 +244,12 @@ impl Reader {
 
     /// On a database that was left behind.
     pub async fn resume(config: &ChainConfig, folder: &std::path::Path) -> Self {
-        let store = Arc::new(Store::open(folder, &node_key()).unwrap());
+        Self::resume_as(config, folder, &node_key()).await
+    }
+
+    /// On the database of the node with this key.
+    pub async fn resume_as(config: &ChainConfig, folder: &std::path::Path, key: &identity::SecretKey) -> Self {
+        let store = Arc::new(Store::open(folder, key).unwrap());
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let metrics = ChainMetrics::new(&Metrics::new());
         let view = chain::start(config, &store, &metrics, &stop, &tasks).await.unwrap();

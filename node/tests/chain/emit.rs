@@ -10,7 +10,7 @@ use crate::anvil::CONTRACTS;
 /// Contract, topics and data.
 pub type Emitted = (Address, Vec<[u8; 32]>, Vec<u8>);
 
-fn emitted<E: SolEvent>(contract: Address, event: &E) -> Emitted {
+pub fn emitted<E: SolEvent>(contract: Address, event: &E) -> Emitted {
     (contract, event.encode_topics().into_iter().map(|topic| topic.0 .0).collect(), event.encode_data())
 }
 
@@ -27,18 +27,28 @@ pub fn key(seed: u32) -> identity::PublicKey {
 }
 
 pub fn operator(id: u32) -> Emitted {
+    operator_with(id, &key(id))
+}
+
+pub fn operator_with(id: u32, key: &identity::PublicKey) -> Emitted {
     let event = abi::OperatorRegistration {
         id,
         name: format!("operator {id}"),
         ownerAddress: owner(9),
-        publicKey: key(id).to_bytes().to_vec().into(),
+        publicKey: key.to_bytes().to_vec().into(),
     };
     emitted(CONTRACTS.network, &event)
 }
 
 pub fn cluster_node(seed: u32) -> Emitted {
-    let event =
-        abi::ClusterNodeRegistration { owner: owner(1), clusterNodePublicKey: key(seed).to_bytes().to_vec().into() };
+    cluster_node_with(&key(seed), &wallet(1))
+}
+
+pub fn cluster_node_with(key: &identity::PublicKey, owner: &WalletKey) -> Emitted {
+    let event = abi::ClusterNodeRegistration {
+        owner: owner.address().0.into(),
+        clusterNodePublicKey: key.to_bytes().to_vec().into(),
+    };
     emitted(CONTRACTS.cluster_node, &event)
 }
 

@@ -1,11 +1,16 @@
-//! The contracts read from a real EVM (anvil), over real sockets. The contracts are doubles that emit whatever they are told
-//! to: what matters here is the way from a log to a fact, and that includes logs that no contract should emit.
+//! The contracts read from a real EVM (anvil), over real sockets. In `contracts.rs` they are the real ones. Elsewhere they are
+//! doubles that emit whatever they are told to, and that includes logs that no contract should emit.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod actions;
 mod anvil;
+#[path = "../common/mod.rs"]
+mod common;
+mod contracts;
 mod emit;
 mod endpoints;
 mod malformed;
 mod proxy;
 mod reorgs;
+mod status;
 mod warm;
