@@ -29,7 +29,7 @@ pub use self::duties_api::{Records as DutyRecords, MAX_RECORDS as MAX_DUTY_RECOR
 
 use self::duties::Duties;
 use crate::chain::{act_as_operator, ChainMetrics, ChainRegistry, ChainView, OperatorParts};
-use crate::config::{ChainConfig, ConfigError, OperatorConfig, Validate};
+use crate::config::{ChainConfig, ConfigError, IdentityConfig, OperatorConfig, Validate};
 use crate::driver::{results, Ceremonies, CrashSwitch, Hooks, Outbound, Parts, Publisher};
 use crate::exits::ExitDesk;
 use crate::http::{Readiness, Server};
@@ -96,6 +96,8 @@ pub enum NodeError {
     Service(#[from] crate::service_client::CallError),
 }
 
+type Members = (Chain, Arc<dyn Registry>, Option<Arc<ReloadableRegistry>>);
+
 /// What a node holds once its files were read.
 #[derive(Clone)]
 pub struct Loaded {
@@ -110,20 +112,28 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    // The error is large as it names keys and files; it is made once, when a node does not start.
-    #[allow(clippy::result_large_err)]
-    /// What a node's files say. With `[chain]` the registry file is there for addresses alone, and need not be there.
-    pub(crate) fn open(
-        identity: identity::SecretKey,
+    /// What a node's files say. With `[chain]` the registry file is there for addresses alone, and need not be there. The
+    /// registry is read first: to open a key takes most of a second.
+    pub(crate) async fn open(
+        key: &IdentityConfig,
         registry_file: &std::path::Path,
         chain: &ChainConfig,
     ) -> Result<Self, NodeError> {
+        let (network, registry, reloadable) = Self::members(registry_file, chain)?;
+        let key = key.clone();
+        let identity = run_blocking(move || keys::load_identity(&key)).await?;
+        Ok(Self { identity, network, registry, reloadable })
+    }
+
+    // The error is large as it names keys and files; it is made once, when a node does not start.
+    #[allow(clippy::result_large_err)]
+    fn members(registry_file: &std::path::Path, chain: &ChainConfig) -> Result<Members, NodeError> {
         if chain.is_on() && !registry_file.exists() {
             let nobody =
                 RegistryFile { network: chain.network, operators: vec![], gateways: vec![], bootstraps: vec![] };
             let nobody = FileRegistry::try_from(nobody)
                 .map_err(|error| RegistryFileError::Content { path: registry_file.to_owned(), error })?;
-            return Ok(Self { identity, network: chain.network, registry: Arc::new(nobody), reloadable: None });
+            return Ok((chain.network, Arc::new(nobody), None));
         }
         let registry = Arc::new(ReloadableRegistry::open(registry_file)?);
         if chain.is_on() && registry.network() != chain.network {
@@ -131,7 +141,7 @@ impl Loaded {
                 format!("it is {}, but {} is of {}", chain.network, registry_file.display(), registry.network());
             return Err(ConfigError::Value { field: "chain.network", reason }.into());
         }
-        Ok(Self { identity, network: registry.network(), registry: registry.clone(), reloadable: Some(registry) })
+        Ok((registry.network(), registry.clone(), Some(registry)))
     }
 
     /// With `[chain]`: begins to read the contracts, and puts them in the place of the registry. Waits until this node's
@@ -182,10 +192,7 @@ pub struct OperatorStats {
 /// Starts an operator from its configuration: reads key and registry, then [`start_with`].
 pub async fn start(config: OperatorConfig, hooks: Hooks) -> Result<RunningOperator, NodeError> {
     config.validate()?;
-    let key_config = config.identity.clone();
-    // The key derivation takes most of a second.
-    let identity = run_blocking(move || keys::load_identity(&key_config)).await?;
-    let loaded = Loaded::open(identity, &config.registry_file, &config.chain)?;
+    let loaded = Loaded::open(&config.identity, &config.registry_file, &config.chain).await?;
     start_with(config, loaded, hooks).await
 }
 

@@ -38,7 +38,6 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::{GatewayConfig, Validate};
 use crate::http::{Readiness, Server};
-use crate::keys;
 use crate::metrics::Metrics;
 use crate::network::{Client, LinkFaults, Network, Transport};
 use crate::operator::{
@@ -89,9 +88,7 @@ pub(crate) struct Shared {
 /// Starts a gateway from its configuration.
 pub async fn start(config: GatewayConfig) -> Result<RunningGateway, NodeError> {
     config.validate()?;
-    let key_config = config.identity.clone();
-    let identity = run_blocking(move || keys::load_identity(&key_config)).await?;
-    let loaded = Loaded::open(identity, &config.registry_file, &config.chain)?;
+    let loaded = Loaded::open(&config.identity, &config.registry_file, &config.chain).await?;
     start_with(config, loaded, GatewayHooks::default()).await
 }
 
