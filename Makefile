@@ -11,6 +11,8 @@ VALIDATORS ?= 3
 OPERATORS ?= 4
 NETWORK ?= hoodi
 TRANSPORT ?= quic
+# A chain of the demo's own where there is npm to install it; none: a registry file.
+CHAIN ?= $(if $(shell command -v npm),anvil,none)
 
 help: ## This list
 	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -25,11 +27,12 @@ app-pictures: app ## Pictures of every page in docs/app (needs Chromium)
 	cargo build --locked --workspace --bins $(TEST_FEATURES)
 	PICTURES=1 bash app/tools/npm.sh run e2e -- pages
 
-demo: ## A whole network in one process makes deposit data for 3 validators
+demo: ## A whole network makes 3 validators; with npm on a chain of its own, up to their exit
 	@if command -v npm >/dev/null; then bash app/tools/npm.sh run build; else echo "without npm the web app is left out"; fi
+	@if [ "$(CHAIN)" = anvil ]; then bash contracts/install; fi
 	cargo build --release --locked -p cluster-testnet -p cluster-node
 	./target/release/cluster-testnet demo --operators $(OPERATORS) --validators $(VALIDATORS) --network $(NETWORK) \
-		--withdrawal-address lido --transport $(TRANSPORT) --out $(DEMO_DIR) $(DEMO_FLAGS)
+		--withdrawal-address lido --transport $(TRANSPORT) --chain $(CHAIN) --out $(DEMO_DIR) $(DEMO_FLAGS)
 
 test: setup app ## All tests
 	bash contracts/check
