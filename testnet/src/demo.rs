@@ -5,12 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cluster_core::certificate::Certificate;
-use cluster_core::chain::EventId;
 use cluster_core::committee::OperatorId;
 use cluster_core::directory::{verify_directory_files, DirectoryError};
 use cluster_core::dkg::{Behaviour, Step};
 use cluster_core::network::Network;
-use cluster_core::registry::{BootstrapEntry, FileRegistry, GatewayEntry, OperatorEntry, Registry};
 use cluster_core::request::EventLookup;
 use cluster_crypto::ethereum::Address;
 use cluster_node::network::{Link, Transport};
@@ -228,41 +226,13 @@ impl Demo {
             (Some(chain), Some(event)) => chain.look_up(event).await?,
             _ => EventLookup::NoChain,
         };
-        let registry = WithEvent { registry: self.testnet.registry(), found };
+        let registry = self.testnet.everybody(found);
         let report = verify_directory_files(&files.certificate, &deposits, Some(&registry), &mut OsRng)?;
         let same = report.ceremony_id == finished.request.ceremony_id();
         if !same || report.validators != self.options.validators as usize {
             return Err(DemoError::Count { expected: self.options.validators, found: report.validators });
         }
         Ok(())
-    }
-}
-
-/// The registry, and what the chain says of the one event that matters.
-struct WithEvent<'a> {
-    registry: &'a FileRegistry,
-    found: EventLookup,
-}
-
-impl Registry for WithEvent<'_> {
-    fn operator(&self, id: OperatorId) -> Option<OperatorEntry> {
-        self.registry.operator(id)
-    }
-
-    fn operators(&self) -> Vec<OperatorEntry> {
-        self.registry.operators()
-    }
-
-    fn gateways(&self) -> Vec<GatewayEntry> {
-        self.registry.gateways()
-    }
-
-    fn bootstraps(&self) -> Vec<BootstrapEntry> {
-        self.registry.bootstraps()
-    }
-
-    fn event_request(&self, _event: &EventId) -> EventLookup {
-        self.found.clone()
     }
 }
 

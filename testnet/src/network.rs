@@ -10,6 +10,7 @@ use cluster_core::ceremony::CeremonyId;
 use cluster_core::committee::OperatorId;
 use cluster_core::dkg::Step;
 use cluster_core::registry::FileRegistry;
+use cluster_core::request::EventLookup;
 use cluster_node::config::{GatewayConfig, OperatorConfig};
 use cluster_node::driver::Hooks;
 use cluster_node::gateway::{self, GatewayHooks, RunningGateway};
@@ -21,7 +22,7 @@ use crate::evm::Chain;
 use crate::misbehave::make_tamper;
 use crate::steps::StepClock;
 use crate::timings::Timings;
-use crate::world::World;
+use crate::world::{Everybody, World};
 
 /// How long the nodes may take to find each other.
 const MESH_PATIENCE: Duration = Duration::from_secs(30);
@@ -159,7 +160,11 @@ impl Testnet {
         let listen = listen_address(settings.transport);
         // A constant that parses; without an address the bootstrap peer itself says what is wrong.
         let bootstrap_listen = listen.parse().into_iter().collect();
-        let config = BootstrapConfig::new(world.bootstrap.clone(), registry.clone(), bootstrap_listen);
+        let config = BootstrapConfig::new(
+            world.bootstrap.clone(),
+            Arc::new(Everybody::new(&world, registry.clone(), EventLookup::NoChain)),
+            bootstrap_listen,
+        );
         let bootstrap = cluster_bootstrap::start(config).await?;
         let mut service_config = cluster_service::Config {
             listen: ([127, 0, 0, 1], 0).into(),
@@ -214,6 +219,12 @@ impl Testnet {
     #[must_use]
     pub fn registry(&self) -> &FileRegistry {
         &self.registry
+    }
+
+    /// Who is who, with what the chain says of the one event that is asked for.
+    #[must_use]
+    pub fn everybody(&self, found: EventLookup) -> Everybody {
+        Everybody::new(&self.world, self.registry.clone(), found)
     }
 
     /// Base URL of the service.

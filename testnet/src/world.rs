@@ -1,11 +1,15 @@
 //! Everybody in a network, with generated keys: operators, gateway, bootstrap peer, owner.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use cluster_core::chain::EventId;
 use cluster_core::committee::OperatorId;
 use cluster_core::network::Network;
-use cluster_core::registry::{BootstrapEntry, FileRegistry, GatewayEntry, OperatorEntry, RegistryError, RegistryFile};
-use cluster_core::request::{Request, SignedRequest, DEPOSIT_AMOUNT_GWEI};
+use cluster_core::registry::{
+    BootstrapEntry, FileRegistry, GatewayEntry, OperatorEntry, Registry, RegistryError, RegistryFile,
+};
+use cluster_core::request::{EventLookup, Request, SignedRequest, DEPOSIT_AMOUNT_GWEI};
 use cluster_crypto::ethereum::{Address, WalletKey};
 use cluster_crypto::identity;
 use rand_chacha::ChaCha20Rng;
@@ -71,11 +75,8 @@ impl World {
         self.operators.keys().nth(position).copied()
     }
 
-    /// The registry as a file would have it. Operators have no addresses in it: they find each other through the
-    /// bootstrap peer.
-    #[must_use]
-    pub fn registry_file(&self, bootstrap_addresses: Vec<String>) -> RegistryFile {
-        let operator = |(id, key): (&OperatorId, &identity::SecretKey)| OperatorEntry {
+    fn entries(&self) -> impl Iterator<Item = OperatorEntry> + '_ {
+        self.operators.iter().map(|(id, key)| OperatorEntry {
             id: *id,
             name: format!("testnet operator {id}"),
             public_key: key.public_key(),
@@ -84,10 +85,17 @@ impl World {
             from_dao: false,
             fee_gwei: None,
             addresses: Vec::new(),
-        };
+        })
+    }
+
+    /// The registry as a file would have it. Operators have no addresses in it: they find each other through the
+    /// bootstrap peer.
+    #[must_use]
+    pub fn registry_file(&self, bootstrap_addresses: Vec<String>) -> RegistryFile {
         RegistryFile {
             network: self.network,
-            operators: self.operators.iter().map(operator).collect(),
+            // Contracts give the id 0, the file has no place for it.
+            operators: self.entries().filter(|entry| entry.id != OperatorId(0)).collect(),
             gateways: vec![GatewayEntry {
                 name: "testnet gateway".to_owned(),
                 public_key: self.gateway.public_key(),
@@ -123,6 +131,44 @@ impl World {
         };
         let signature = self.owner.sign_digest(&request.digest());
         SignedRequest::by_signature(request, signature)
+    }
+}
+
+/// All operators of a world, that with the id 0 included; gateway and bootstrap peer as the file has them.
+#[derive(Clone, Debug)]
+pub struct Everybody {
+    operators: BTreeMap<OperatorId, OperatorEntry>,
+    file: Arc<FileRegistry>,
+    found: EventLookup,
+}
+
+impl Everybody {
+    /// `found` is the answer for every event.
+    #[must_use]
+    pub fn new(world: &World, file: Arc<FileRegistry>, found: EventLookup) -> Self {
+        Self { operators: world.entries().map(|entry| (entry.id, entry)).collect(), file, found }
+    }
+}
+
+impl Registry for Everybody {
+    fn operator(&self, id: OperatorId) -> Option<OperatorEntry> {
+        self.operators.get(&id).cloned()
+    }
+
+    fn operators(&self) -> Vec<OperatorEntry> {
+        self.operators.values().cloned().collect()
+    }
+
+    fn gateways(&self) -> Vec<GatewayEntry> {
+        self.file.gateways()
+    }
+
+    fn bootstraps(&self) -> Vec<BootstrapEntry> {
+        self.file.bootstraps()
+    }
+
+    fn event_request(&self, _event: &EventId) -> EventLookup {
+        self.found.clone()
     }
 }
 
