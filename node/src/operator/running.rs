@@ -128,7 +128,7 @@ impl RunningOperator {
         results::read(&self.store, ceremony_id)
     }
 
-    /// Resolves when [`Hooks::crash_at`] fired; call [`RunningOperator::kill`] then.
+    /// Resolves when [`crate::driver::Hooks::crash_at`] fired; call [`RunningOperator::kill`] then.
     pub async fn crashed(&self) {
         self.crashed.cancelled().await;
     }
