@@ -1,10 +1,12 @@
 //! The checks, each with a name that the page translates and a sentence about what was found.
 
 use cluster_core::certificate::{Certificate, Readiness};
+use cluster_core::chain::{decode, BlockRef, Contract, Event, EventId, Hash32, Log};
 use cluster_core::committee::OperatorId;
 use cluster_core::deposit::DepositDataJson;
 use cluster_core::network::Network;
 use cluster_core::registry::{BootstrapEntry, GatewayEntry, OperatorEntry, Registry};
+use cluster_core::request::{EventLookup, EventRequest, Origin};
 use cluster_crypto::ethereum::Address;
 use cluster_crypto::identity;
 use rand_core::CryptoRngCore;
@@ -33,6 +35,47 @@ pub struct Expected {
     /// Keys that were deposited or submitted before; none of them may come again. 0x hex.
     #[serde(default)]
     pub known_pubkeys: Vec<String>,
+    /// For a request by an event of the chain: what the wallet's chain has there.
+    #[serde(default)]
+    pub event: Option<ExpectedEvent>,
+}
+
+/// A log of the ClusterNode contract, as an execution node gave it out.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExpectedEvent {
+    /// Where the network has the contract.
+    pub contract: Address,
+    /// The transaction that the log is of.
+    pub transaction_hash: Hash32,
+    /// Position among the contract's logs in the transaction.
+    pub log_index: u32,
+    /// Up to four words, 0x hex.
+    pub topics: Vec<Hash32>,
+    /// 0x hex.
+    pub data: String,
+}
+
+impl ExpectedEvent {
+    /// What it asks for. The time of the block is not needed: deadlines of past requests are not compared.
+    fn request(&self, event: &EventId) -> EventLookup {
+        if (self.contract, self.transaction_hash, self.log_index)
+            != (event.contract, event.transaction_hash, event.log_index)
+        {
+            return EventLookup::Unknown;
+        }
+        let Ok(data) = hex::decode(self.data.trim_start_matches("0x")) else { return EventLookup::Unknown };
+        let block = BlockRef { number: 0, hash: Hash32([0; 32]) };
+        let topics = self.topics.iter().map(|topic| topic.0).collect();
+        let (contract, transaction_hash) = (self.contract, self.transaction_hash);
+        let log = Log { block, transaction_hash, block_log_index: 0, contract, topics, data };
+        match decode(Contract::ClusterNode, &log) {
+            Ok(Some(Event::DepositDataRequested(requested))) => {
+                EventLookup::Found(Box::new(EventRequest { request: requested.request(event, 0), block_number: 0 }))
+            }
+            _ => EventLookup::Unknown,
+        }
+    }
 }
 
 /// An operator as the registry has it.
@@ -130,7 +173,10 @@ impl Verifier {
 
     /// Whether the certificate holds, with the registered keys, and whether the deposit data are its own.
     pub fn certificate(&self, rng: &mut impl CryptoRngCore) -> Vec<Outcome> {
-        let registry = Keys(self.expected.operators.iter().map(entry).collect());
+        let registry = Keys {
+            operators: self.expected.operators.iter().map(entry).collect(),
+            event: self.expected.event.as_ref(),
+        };
         let verified = self.certificate.verify(Some(&registry), rng);
         let holds = verified.map_err(|error| error.to_string()).map(|verified| {
             let signed = self.certificate.attestations.len();
@@ -180,7 +226,10 @@ impl Verifier {
         if !wanted.eq_ignore_ascii_case(&ceremony_id) {
             return Err(format!("It is the certificate of ceremony {ceremony_id}."));
         }
-        Ok(format!("Signed by {owner}."))
+        match &self.certificate.transcript.request.origin {
+            Origin::Signature(_) => Ok(format!("Signed by {owner}.")),
+            Origin::Event(event) => Ok(format!("Sent by {owner} in transaction {}.", event.transaction_hash)),
+        }
     }
 
     fn check_committee(&self) -> Result<String, String> {
@@ -280,16 +329,23 @@ fn entry(member: &ExpectedOperator) -> OperatorEntry {
     }
 }
 
-/// The registered keys of one committee.
-struct Keys(Vec<OperatorEntry>);
+/// The registered keys of one committee, and the one event that was looked up.
+struct Keys<'a> {
+    operators: Vec<OperatorEntry>,
+    event: Option<&'a ExpectedEvent>,
+}
 
-impl Registry for Keys {
+impl Registry for Keys<'_> {
     fn operator(&self, id: OperatorId) -> Option<OperatorEntry> {
-        self.0.iter().find(|entry| entry.id == id).cloned()
+        self.operators.iter().find(|entry| entry.id == id).cloned()
     }
 
     fn operators(&self) -> Vec<OperatorEntry> {
-        self.0.clone()
+        self.operators.clone()
+    }
+
+    fn event_request(&self, event: &EventId) -> EventLookup {
+        self.event.map_or(EventLookup::NoChain, |found| found.request(event))
     }
 
     fn gateways(&self) -> Vec<GatewayEntry> {
