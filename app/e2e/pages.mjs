@@ -9,7 +9,7 @@ const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 const PICTURES = new URL('../../docs/app/', import.meta.url).pathname;
 const CLOCK = { iso: '2026-01-01', ms: Date.UTC(2026, 0, 1, 12) };
 
-async function check(page, name) {
+export async function check(page, name) {
   // axe-core is put in by the test; the page's own policy does not let it in, so it runs beside the page.
   await page.evaluate(AXE);
   const found = await page.evaluate(() =>
@@ -29,7 +29,7 @@ async function check(page, name) {
   assert.ok(wider <= 0, `${name} is ${wider} px wider than the window`);
 }
 
-async function picture(page, name) {
+export async function picture(page, name) {
   if (process.env.PICTURES !== '1') return;
   mkdirSync(PICTURES, { recursive: true });
   await page.screenshot({ path: `${PICTURES}${name}.png`, animations: 'disabled' });

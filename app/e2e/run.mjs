@@ -4,19 +4,28 @@ import { Wallet } from './wallet.mjs';
 import * as journey from './journey.mjs';
 import * as failures from './failures.mjs';
 import * as pages from './pages.mjs';
+import * as csm from './csm.mjs';
 
-const tests = [...journey.tests, ...failures.tests, ...pages.tests];
+const tests = [...journey.tests, ...failures.tests, ...pages.tests, ...csm.tests];
 const wanted = process.argv[2] ?? '';
 const chosen = tests.filter(({ name }) => name.includes(wanted));
 
-const network = await startNetwork();
+/** Two networks: the one that tests of the chain need takes longer to start. */
+const networks = new Map();
+async function networkFor(chain) {
+  if (!networks.has(chain)) networks.set(chain, await startNetwork(chain ? ['--chain', 'anvil'] : []));
+  return networks.get(chain);
+}
+
 const browser = await startBrowser();
 let failed = 0;
 try {
-  for (const { name, run } of chosen) {
+  for (const { name, run, chain = false } of chosen) {
     const began = Date.now();
     try {
-      await run({ browser, network, newWallet: (chainId = 560048) => new Wallet(network.ownerKey, chainId) });
+      const network = await networkFor(chain);
+      const newWallet = (chainId = 560048) => new Wallet(network.ownerKey, chainId, network.rpc);
+      await run({ browser, network, newWallet });
       console.log(`ok   ${name} (${Date.now() - began} ms)`);
     } catch (error) {
       failed += 1;
@@ -25,7 +34,7 @@ try {
   }
 } finally {
   await browser.close();
-  await network.stop();
+  for (const network of networks.values()) await network.stop();
 }
 console.log(`${chosen.length - failed} passed, ${failed} failed`);
 process.exit(failed > 0 || chosen.length === 0 ? 1 : 0);

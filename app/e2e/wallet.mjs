@@ -1,13 +1,20 @@
 // A wallet in the page: an EIP-1193 provider that announces itself by EIP-6963, with the key in the test's own process.
 // The page asks, the test's process answers through a binding: so a test can refuse, change the chain, or count signatures.
-import { hexToString } from 'viem';
+import { createWalletClient, hexToString, http } from 'viem';
+import { hoodi } from 'viem/chains';
 import { privateKeyToAccount } from 'viem/accounts';
 
 export class Wallet {
   /** @param {`0x${string}`} key @param {number} chainId */
-  constructor(key, chainId) {
+  constructor(key, chainId, rpc) {
     this.account = privateKeyToAccount(key);
     this.chainId = chainId;
+    /** Where transactions are sent to. */
+    this.rpc = rpc;
+    /** Answers about transactions that never reach the page, although they are sent. */
+    this.loses = 0;
+    /** Something that happens between the page's question and the sending. */
+    this.beforeSending = undefined;
     /** Methods that the person declines, once each. */
     this.declines = [];
     /** Every request, in order. */
@@ -56,9 +63,32 @@ export class Wallet {
         return this.account.signMessage({ message: hexToString(params[0]) });
       case 'eth_signTypedData_v4':
         return this.account.signTypedData(JSON.parse(params[1]));
+      case 'eth_sendTransaction':
+        return this.send(params[0]);
       default:
         throw Object.assign(new Error(`the test wallet does not know ${method}`), { code: -32601 });
     }
+  }
+
+  /** Signs and sends, as a wallet does after the person has confirmed. */
+  async send({ to, data, value, gas }) {
+    await this.beforeSending?.();
+    const client = createWalletClient({
+      account: this.account,
+      transport: http(this.rpc),
+      chain: { ...hoodi, id: this.chainId },
+    });
+    const hash = await client.sendTransaction({
+      to,
+      data,
+      value: value === undefined ? 0n : BigInt(value),
+      gas: gas === undefined ? undefined : BigInt(gas),
+    });
+    if (this.loses > 0) {
+      this.loses -= 1;
+      await new Promise(() => undefined);
+    }
+    return hash;
   }
 
   count(method) {

@@ -42,6 +42,7 @@ export async function startNetwork(args = []) {
   });
   return {
     url,
+    rpc: /rpc {8}(http:\S+)/.exec(text)?.[1],
     ownerKey: `0x${readFileSync(join(out, 'owner.key'), 'utf8').trim()}`,
     stop: () =>
       new Promise((resolve) => {
@@ -64,7 +65,7 @@ export function startBrowser() {
 }
 
 /** A page whose every console message, failed policy and foreign request is kept. `expected` names console errors that a test provokes. */
-export async function openPage(browser, wallet, { url, theme = 'light', phone = false } = {}) {
+export async function openPage(browser, wallet, { url, rpc, theme = 'light', phone = false } = {}) {
   const context = await browser.newContext({
     baseURL: url,
     colorScheme: theme,
@@ -82,7 +83,10 @@ export async function openPage(browser, wallet, { url, theme = 'light', phone = 
   page.on('pageerror', (error) => seen.console.push(`error: ${error.message}`));
   context.on('request', (request) => {
     const target = new URL(request.url());
-    if (target.protocol.startsWith('http') && target.origin !== new URL(url).origin)
+    if (
+      target.protocol.startsWith('http') &&
+      ![url, rpc].some((one) => one && target.origin === new URL(one).origin)
+    )
       seen.foreign.push(request.url());
   });
   return { context, page, seen };

@@ -55,6 +55,10 @@ const performance = createRoute({
   component: lazyRouteComponent(() => import('./performance/PerformancePage'), 'PerformancePage'),
 });
 
+const csmPage = lazyRouteComponent(() => import('./csm/SubmitPage'), 'SubmitPage');
+const csm = createRoute({ getParentRoute: () => root, path: '/csm', component: csmPage });
+const csmSubmit = createRoute({ getParentRoute: () => root, path: '/csm/submit', component: csmPage });
+
 const check = createRoute({
   getParentRoute: () => root,
   path: '/check',
@@ -70,6 +74,8 @@ const routeTree = root.addChildren([
   validators,
   validator,
   performance,
+  csm,
+  csmSubmit,
   check,
 ]);
 

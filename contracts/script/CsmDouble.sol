@@ -43,6 +43,7 @@ abstract contract CsmDouble {
         csm.watchers = new Watchers(admin, csm.module);
         csm.locator = new LidoLocator(address(csm.stETH), address(csm.wstETH), address(csm.watchers));
         csm.module.setAccounting(csm.accounting);
+        csm.module.setLocator(address(csm.locator));
         csm.accounting.setFeeDistributor(csm.feeDistributor);
         csm.module.setGate(address(csm.permissionlessGate), true);
         csm.module.setGate(address(csm.icsGate), true);

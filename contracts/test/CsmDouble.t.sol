@@ -574,6 +574,16 @@ contract CsmDoubleTest is Test, CsmDouble {
         vm.assertEq(abi.decode(result, (bytes32)), expected, "credentials");
     }
 
+    /// What clients find the rest by.
+    function test_ModuleNamesTheOthers() public {
+        vm.assertEq(csm.module.LIDO_LOCATOR(), address(csm.locator), "locator");
+        vm.assertEq(address(csm.module.ACCOUNTING()), address(csm.accounting), "accounting");
+        vm.assertEq(address(csm.module.PARAMETERS_REGISTRY()), address(csm.parametersRegistry), "parameters");
+        vm.assertEq(uint256(csm.module.getInitializedVersion()), csm.module.release(), "release");
+        vm.assertEq(address(csm.accounting.LIDO()), address(csm.stETH), "stETH");
+        vm.assertEq(address(csm.accounting.WSTETH()), address(csm.wstETH), "wstETH");
+    }
+
     function test_UnknownCurve() public {
         vm.expectRevert(bytes4(keccak256("InvalidCurveId()")));
         csm.accounting.getBondAmountByKeysCount(1, 9);

@@ -13,6 +13,7 @@ const PLACES = [
   { to: '/generate', label: 'Generate' },
   { to: '/ceremonies', label: 'Ceremonies' },
   { to: '/validators', label: 'Validators' },
+  { to: '/csm', label: 'Submit to CSM' },
   { to: '/performance', label: 'Performance' },
   { to: '/check', label: 'Check keys' },
 ] as const;

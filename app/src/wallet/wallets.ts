@@ -13,6 +13,8 @@ export function walletConfig(config: AppConfig): Config {
     chains: [chain],
     connectors: [injected()],
     multiInjectedProviderDiscovery: true,
+    // Not every chain has the contract that bundles reads.
+    batch: { multicall: false },
     transports: { [mainnet.id]: transport, [hoodi.id]: transport },
   });
 }

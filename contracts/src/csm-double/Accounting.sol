@@ -181,6 +181,16 @@ contract Accounting is Administered, IAccounting {
 
     // Reading
 
+    // solhint-disable-next-line func-name-mixedcase
+    function LIDO() external view returns (StETH) {
+        return stETH;
+    }
+
+    // solhint-disable-next-line func-name-mixedcase
+    function WSTETH() external view returns (WstETH) {
+        return wstETH;
+    }
+
     /// @inheritdoc IAccounting
     function getBondAmountByKeysCount(uint256 keys, uint256 curveId) public view returns (uint256) {
         ParametersRegistry.CurveParameters memory curve = parametersRegistry.getCurveParameters(curveId);

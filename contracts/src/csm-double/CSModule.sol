@@ -17,6 +17,8 @@ contract CSModule is DepositQueue {
     /// Who may create operators.
     mapping(address gate => bool) public isGate;
     bool public isPaused;
+    /// Where Lido's other contracts are.
+    address public LIDO_LOCATOR;
     mapping(uint256 id => mapping(uint256 index => bytes)) private _publicKeys;
     mapping(uint256 id => mapping(uint256 index => bytes)) private _signatures;
     mapping(uint256 id => mapping(uint256 index => bool)) private _withdrawn;
@@ -32,6 +34,10 @@ contract CSModule is DepositQueue {
 
     function setAccounting(IAccounting accounting_) external onlyAdmin {
         accounting = accounting_;
+    }
+
+    function setLocator(address locator) external onlyAdmin {
+        LIDO_LOCATOR = locator;
     }
 
     function setGate(address gate, bool allowed) external onlyAdmin {
@@ -255,6 +261,21 @@ contract CSModule is DepositQueue {
     }
 
     // Reading
+
+    /// By this clients tell releases apart.
+    function getInitializedVersion() external view returns (uint64) {
+        return uint64(release);
+    }
+
+    // solhint-disable-next-line func-name-mixedcase
+    function ACCOUNTING() external view returns (IAccounting) {
+        return accounting;
+    }
+
+    // solhint-disable-next-line func-name-mixedcase
+    function PARAMETERS_REGISTRY() external view returns (ParametersRegistry) {
+        return parametersRegistry;
+    }
 
     function getNodeOperator(uint256 nodeOperatorId) external view returns (NodeOperator memory) {
         return _nodeOperators[nodeOperatorId];
