@@ -175,4 +175,4 @@ export const tests = [
       run: (world) => look(world, theme, phone),
     })),
   ),
-].map((test) => ({ ...test, chain: true }));
+].map((test) => ({ ...test, chain: 'csm' }));

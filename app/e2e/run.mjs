@@ -5,12 +5,13 @@ import * as journey from './journey.mjs';
 import * as failures from './failures.mjs';
 import * as pages from './pages.mjs';
 import * as csm from './csm.mjs';
+import * as manage from './manage.mjs';
 
-const tests = [...journey.tests, ...failures.tests, ...pages.tests, ...csm.tests];
+const tests = [...journey.tests, ...failures.tests, ...pages.tests, ...csm.tests, ...manage.tests];
 const wanted = process.argv[2] ?? '';
 const chosen = tests.filter(({ name }) => name.includes(wanted));
 
-/** Two networks: the one that tests of the chain need takes longer to start. */
+/** Networks by the chain that tests name; without one there is no chain. Each is started for its first test. */
 const networks = new Map();
 async function networkFor(chain) {
   if (!networks.has(chain)) networks.set(chain, await startNetwork(chain ? ['--chain', 'anvil'] : []));
@@ -20,7 +21,7 @@ async function networkFor(chain) {
 const browser = await startBrowser();
 let failed = 0;
 try {
-  for (const { name, run, chain = false } of chosen) {
+  for (const { name, run, chain } of chosen) {
     const began = Date.now();
     try {
       const network = await networkFor(chain);

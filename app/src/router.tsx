@@ -65,6 +65,31 @@ const check = createRoute({
   component: lazyRouteComponent(() => import('./check/CheckPage'), 'CheckPage'),
 });
 
+const register = createRoute({
+  getParentRoute: () => root,
+  path: '/register',
+  validateSearch: (raw: Record<string, unknown>): { validator?: string } =>
+    typeof raw.validator === 'string' ? { validator: raw.validator.slice(0, 98) } : {},
+  component: lazyRouteComponent(() => import('./register/RegisterPage'), 'RegisterPage'),
+});
+
+const monitor = createRoute({
+  getParentRoute: () => root,
+  path: '/monitor',
+  component: lazyRouteComponent(() => import('./monitor/MonitorPage'), 'MonitorPage'),
+});
+
+const cluster = createRoute({
+  getParentRoute: () => root,
+  path: '/cluster',
+  component: lazyRouteComponent(() => import('./cluster/ClusterPage'), 'ClusterPage'),
+});
+const clusterOf = createRoute({
+  getParentRoute: () => root,
+  path: '/cluster/$ceremonyId',
+  component: lazyRouteComponent(() => import('./cluster/ClusterPage'), 'ClusterPage'),
+});
+
 const routeTree = root.addChildren([
   home,
   committee,
@@ -77,6 +102,10 @@ const routeTree = root.addChildren([
   csm,
   csmSubmit,
   check,
+  register,
+  monitor,
+  cluster,
+  clusterOf,
 ]);
 
 function PageFailed({ error, reset }: ErrorComponentProps) {

@@ -25,6 +25,7 @@ export const CONFIG: AppConfig = {
   cluster_pubkey: `0x02${'12'.repeat(32)}`,
   lido_withdrawal_vault: '0x4473dCDDbf77679A643BdB654dbd86D67F8d32f2',
   lido_el_rewards_vault: '0x9b108015fe433F173696Af3Aa0CF7CDb3E104258',
+  contracts: null,
   lido: {
     el_rewards_vault: '0x9b108015fe433F173696Af3Aa0CF7CDb3E104258',
     withdrawal_vault: '0x4473dCDDbf77679A643BdB654dbd86D67F8d32f2',

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { lookUpEvent } from '../src/verify/event';
 import { runVerification } from '../src/verify/run';
 import type { CheckName, Expected, VerifyMessage } from '../src/verify/types';
 import { CHECK_ORDER } from '../src/verify/types';
@@ -109,5 +110,59 @@ describe('the compiled verifier', () => {
       transcript: { request: { request: unknown } };
     };
     expect(ceremony_id(JSON.stringify(certificate.transcript.request.request))).toBe(certificate.ceremony_id);
+  });
+});
+
+describe('a request by an event', () => {
+  const read = (name: string) => fixture(`event/${name}.json`);
+  const expected = JSON.parse(read('expected')) as Expected;
+  const held = expected.event;
+  if (!held) throw new Error('the fixture has an event');
+  const contracts = {
+    registry: held.contract,
+    network: held.contract,
+    operator_config: held.contract,
+    cluster_node: held.contract,
+  };
+  const log = { address: held.contract.toLowerCase(), topics: held.topics, data: held.data };
+  const receipts = (receipt: object) =>
+    ({ getTransactionReceipt: () => Promise.resolve(receipt) }) as unknown as Parameters<
+      typeof lookUpEvent
+    >[1];
+  const run = (event: Expected['event']) =>
+    verify({
+      certificate: () => read('certificate'),
+      deposits: () => read('deposit_data'),
+      expected: { ...expected, event },
+    });
+
+  test('is what the chain has', async () => {
+    const found = await lookUpEvent(
+      read('certificate'),
+      receipts({ status: 'success', logs: [{ ...log, address: `0x${'22'.repeat(20)}` }, log] }),
+      contracts,
+    );
+    expect(found).toEqual({ ...held, topics: held.topics });
+    expect(isVerified(run(found))).toBe(true);
+  });
+
+  test.each([
+    ['a transaction that failed', { status: 'reverted', logs: [log] }, contracts],
+    ['no such log', { status: 'success', logs: [] }, contracts],
+    [
+      'another contract than the network has',
+      { status: 'success', logs: [log] },
+      { ...contracts, cluster_node: `0x${'22'.repeat(20)}` },
+    ],
+    ['no contracts', { status: 'success', logs: [log] }, null],
+  ])('is not believed: %s', async (_, receipt, where) => {
+    const found = await lookUpEvent(read('certificate'), receipts(receipt), where);
+    expect(found).toBeUndefined();
+    expect(failures(run(found))).toEqual(['certificate']);
+  });
+
+  test('is none where the owner signed', async () => {
+    const client = receipts({ status: 'success', logs: [log] });
+    expect(await lookUpEvent(fixture('certificate.json'), client, contracts)).toBeUndefined();
   });
 });

@@ -12,6 +12,8 @@ pub const PAGE_ITEMS_DEFAULT: u32 = 50;
 pub const LEGACY_ROWS: i64 = 20_000;
 /// Longest EIP-4361 message; wallets write a few hundred bytes.
 pub const LOGIN_MESSAGE_BYTES: usize = 4 * 1024;
+/// Longest signature of a login: a contract wallet of fifty owners.
+pub const LOGIN_SIGNATURE_BYTES: usize = 4 * 1024;
 /// A login nonce lives five minutes: long enough for a hardware wallet.
 pub const LOGIN_NONCE_TTL_MS: u64 = 5 * 60 * 1000;
 /// Unused login nonces kept at a time; beyond, the oldest must expire first.

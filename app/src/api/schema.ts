@@ -1102,7 +1102,7 @@ export interface components {
         LoginCall: {
             /** @description The exact EIP-4361 text. */
             message: string;
-            /** @description `personal_sign` of it: 65 bytes, 0x hex. */
+            /** @description `personal_sign` of it, 0x hex: 65 bytes of a key, or what a contract wallet (EIP-1271) takes, at most 4096 bytes. */
             signature: string;
         };
         /** @description An operator of a committee. */
@@ -1953,6 +1953,14 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     logout: {
@@ -2056,6 +2064,14 @@ export interface operations {
                 };
             };
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -1,3 +1,4 @@
+import { Link } from '@tanstack/react-router';
 import { useMemo, useState } from 'react';
 import { useOperators } from '../api/operators';
 import { useAppConfig } from '../config/config';
@@ -25,7 +26,8 @@ export function CheckPage() {
     <>
       <PageHead title="Check keys">
         Before your group confirms a transaction: are the keys in it those of your ceremony? Nothing that you
-        choose here leaves this browser.
+        choose here leaves this browser. Member signatures and the file for your Safe are on the{' '}
+        <Link to="/cluster">cluster page</Link>.
       </PageHead>
       <Card title="Files of the ceremony">
         <div className="field">

@@ -1,7 +1,9 @@
 import { useQueries } from '@tanstack/react-query';
+import { usePublicClient } from 'wagmi';
 import { ceremonyFile, type Ceremony } from '../api/ceremonies';
 import type { Operator } from '../api/operators';
 import { useAppConfig } from '../config/config';
+import { lookUpEvent } from '../verify/event';
 import { expectedOf } from '../verify/expected';
 import { verify, type Verdict } from './verified';
 
@@ -22,6 +24,7 @@ export function useVerdicts(
   knownPubkeys: ReadonlyMap<string, readonly string[]>,
 ): VerdictQuery[] {
   const config = useAppConfig();
+  const client = usePublicClient({ chainId: config.chain_id });
   const results = useQueries({
     queries: ids.map((id) => {
       const ceremony = ceremonies.find((one) => one.ceremony_id === id);
@@ -34,8 +37,13 @@ export function useVerdicts(
             ceremonyFile(id, 'deposit-data'),
           ]);
           const { expected } = expectedOf(ceremony, operators, config, owner);
+          const event = await lookUpEvent(certificate, client, config.contracts);
           const others = [...knownPubkeys].filter(([other]) => other !== id).flatMap(([, keys]) => keys);
-          return verify({ certificate, depositData, expected: { ...expected, known_pubkeys: others } });
+          return verify({
+            certificate,
+            depositData,
+            expected: { ...expected, known_pubkeys: others, event },
+          });
         },
         enabled: ceremony !== undefined && operators.length > 0,
         staleTime: Infinity,

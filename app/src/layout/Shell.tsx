@@ -14,6 +14,8 @@ const PLACES = [
   { to: '/ceremonies', label: 'Ceremonies' },
   { to: '/validators', label: 'Validators' },
   { to: '/csm', label: 'Submit to CSM' },
+  { to: '/register', label: 'Register' },
+  { to: '/monitor', label: 'Monitor' },
   { to: '/performance', label: 'Performance' },
   { to: '/check', label: 'Check keys' },
 ] as const;

@@ -7,11 +7,17 @@ export const BLOCKS_PER_MONTH = (30n * 24n * 3600n) / SLOT_S;
 
 /** Gwei as ether, exactly: no digit is lost, and no zero is added. */
 export function formatGwei(gwei: bigint): string {
-  const sign = gwei < 0n ? '-' : '';
-  const size = gwei < 0n ? -gwei : gwei;
-  const whole = (size / GWEI_PER_ETH).toString();
-  const rest = (size % GWEI_PER_ETH).toString().padStart(9, '0').replace(/0+$/, '');
-  return `${sign}${group(whole)}${rest ? `.${rest}` : ''} ETH`;
+  return formatUnitsExact(gwei, 9, 'ETH');
+}
+
+/** Smallest units of a currency in words, exactly. */
+export function formatUnitsExact(units: bigint, decimals: number, symbol: string): string {
+  const sign = units < 0n ? '-' : '';
+  const size = units < 0n ? -units : units;
+  const one = 10n ** BigInt(decimals);
+  const whole = (size / one).toString();
+  const rest = decimals === 0 ? '' : (size % one).toString().padStart(decimals, '0').replace(/0+$/, '');
+  return `${sign}${group(whole)}${rest ? `.${rest}` : ''} ${symbol}`;
 }
 
 /** Thousands separated by thin spaces, as in the tables. */

@@ -2,6 +2,7 @@ import { Link, useParams } from '@tanstack/react-router';
 import { useOperators } from '../api/operators';
 import { useValidator, type Validator } from '../api/validators';
 import { shortId, when } from '../ceremony/status';
+import { Manage } from '../manage/Manage';
 import { NeedsSession } from '../session/NeedsSession';
 import { Badge } from '../ui/Badge';
 import { Button } from '../ui/Button';
@@ -79,6 +80,7 @@ function Details({ validator }: { validator: Validator }) {
           </Notice>
         )}
       </Card>
+      <Manage validator={validator} />
       <Shares validator={validator} />
     </>
   );

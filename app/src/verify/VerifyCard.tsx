@@ -1,9 +1,7 @@
-import { useQuery } from '@tanstack/react-query';
-import { useMemo } from 'react';
-import { ceremonyFile, type Ceremony } from '../api/ceremonies';
+import { Link } from '@tanstack/react-router';
+import type { Ceremony } from '../api/ceremonies';
 import type { Operator } from '../api/operators';
 import { useAppConfig } from '../config/config';
-import { useSession } from '../session/session';
 import { Button } from '../ui/Button';
 import { Card } from '../ui/Card';
 import { download } from '../ui/download';
@@ -11,40 +9,17 @@ import { Notice } from '../ui/Notice';
 import { Spinner } from '../ui/Spinner';
 import { sameAddress } from '../session/session';
 import { CheckList } from './CheckList';
-import { expectedOf } from './expected';
-import { isVerified, useVerification } from './useVerification';
+import { useCeremonyCheck } from './useCeremonyCheck';
 
 interface Props {
   ceremony: Ceremony;
   operators: readonly Operator[];
 }
 
-function useFiles(id: string) {
-  return useQuery({
-    queryKey: ['ceremony-files', id],
-    queryFn: async () => {
-      const [certificate, depositData] = await Promise.all([
-        ceremonyFile(id, 'certificate'),
-        ceremonyFile(id, 'deposit-data'),
-      ]);
-      return { certificate, depositData };
-    },
-    // What is verified must be what is saved.
-    staleTime: Infinity,
-  });
-}
-
 /** Checks everything in this browser, and gives the files out only when all of it holds. */
 export function VerifyCard({ ceremony, operators }: Props) {
   const config = useAppConfig();
-  const { owner } = useSession();
-  const files = useFiles(ceremony.ceremony_id);
-  const task = useMemo(() => {
-    if (!files.data || !owner || operators.length === 0) return undefined;
-    return { ...files.data, ...expectedOf(ceremony, operators, config, owner) };
-  }, [files.data, owner, operators, ceremony, config]);
-  const state = useVerification(task);
-  const verified = isVerified(state);
+  const { files, task, state, verified } = useCeremonyCheck(ceremony, operators);
   const created = Math.floor(ceremony.created_at_ms / 1000);
   return (
     <Card title="Verified in this browser">
@@ -90,6 +65,13 @@ export function VerifyCard({ ceremony, operators }: Props) {
             <Button onClick={() => download('certificate.json', task.certificate)}>
               Download certificate
             </Button>
+            <Link
+              to="/cluster/$ceremonyId"
+              params={{ ceremonyId: ceremony.ceremony_id }}
+              className="button button-plain"
+            >
+              Cluster page
+            </Link>
           </div>
         </>
       )}

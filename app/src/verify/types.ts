@@ -25,6 +25,17 @@ export interface Expected {
   validator_count: number;
   operators: { operator_id: number; public_key: string }[];
   known_pubkeys: string[];
+  /** For a request by an event of the chain. */
+  event?: ExpectedEvent | undefined;
+}
+
+/** Mirrors `ExpectedEvent` in `app/wasm/src/check.rs`: a log of the ClusterNode contract. */
+export interface ExpectedEvent {
+  contract: string;
+  transaction_hash: string;
+  log_index: number;
+  topics: readonly string[];
+  data: string;
 }
 
 export interface VerifyTask {

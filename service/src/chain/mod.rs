@@ -9,6 +9,7 @@
 //! | `directory` | operators and requests in memory: the registry of everything that is checked |
 //! | `hints` | what owners say of transactions, looked up |
 //! | `read`, `csm` | contracts read for callers: Lido's Community Staking Module |
+//! | `wallet` | signatures of contract wallets |
 //! | `beacon` | whether validators are active, by a beacon node |
 //!
 //! The follower itself, its events and facts are `cluster_core::chain`.
@@ -25,6 +26,7 @@ pub mod metrics;
 pub mod questions;
 pub mod read;
 pub mod rpc;
+pub mod wallet;
 
 pub use config::{ChainConfig, ChainConfigError, ChainSettings};
 

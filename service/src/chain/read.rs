@@ -116,6 +116,14 @@ impl Reader {
         C::abi_decode_returns(&answer).map_err(|_| ReadError::Unreadable { contract: to })
     }
 
+    /// The same, without remembering the answer: for questions that strangers make up.
+    pub async fn call_once<C: SolCall>(&self, to: Address, call: &C, block: u64) -> Result<C::Return, ReadError> {
+        let question = Question { block, to, data: call.abi_encode() };
+        let _slot = self.slots.acquire().await.map_err(|_| ReadError::Stopping)?;
+        let answer = self.ask(&question).await?;
+        C::abi_decode_returns(&answer).map_err(|_| ReadError::Unreadable { contract: to })
+    }
+
     async fn ask(&self, question: &Question) -> Result<Vec<u8>, ReadError> {
         let (to, data) = (to_hex(&question.to.0), to_hex(&question.data));
         let params = json!([{ "to": to, "data": data }, format!("0x{:x}", question.block)]);

@@ -22,6 +22,17 @@ impl Store {
         Ok(true)
     }
 
+    /// Whether a nonce waits for its login.
+    pub async fn has_login_nonce(&self, nonce: &str, now_ms: u64) -> StoreResult<bool> {
+        let row: Option<(i64,)> =
+            sqlx::query_as("SELECT expires_at_ms FROM login_nonces WHERE nonce = $1 AND expires_at_ms > $2")
+                .bind(nonce.to_owned())
+                .bind(to_i64(now_ms))
+                .fetch_optional(&self.pool)
+                .await?;
+        Ok(row.is_some())
+    }
+
     /// The owner of a live session.
     pub async fn session_owner(&self, token_hash: &str, now_ms: u64) -> StoreResult<Option<String>> {
         let row: Option<(String,)> =

@@ -3,6 +3,7 @@
 use super::extract::ApiJson;
 use crate::auth::session::{self, NewSession, Owner};
 use crate::auth::siwe::{Expected, Message, SiweError};
+use crate::chain::wallet;
 use crate::hex::{address_key, checksummed};
 use crate::limits;
 use crate::problem::{ApiResult, Problem};
@@ -35,7 +36,7 @@ pub struct NonceAnswer {
 pub struct LoginCall {
     /// The exact EIP-4361 text.
     pub message: String,
-    /// `personal_sign` of it: 65 bytes, 0x hex.
+    /// `personal_sign` of it, 0x hex: 65 bytes of a key, or what a contract wallet (EIP-1271) takes, at most 4096 bytes.
     pub signature: String,
 }
 
@@ -83,7 +84,8 @@ pub async fn nonce(State(state): State<AppState>) -> ApiResult<Json<NonceAnswer>
 
 /// Exchanges a signed EIP-4361 message for a session of 24 hours.
 #[utoipa::path(post, path = "/v1/auth/login", tag = "login", request_body = LoginCall,
-    responses((status = 200, body = LoginAnswer), (status = 401, body = Problem), (status = 422, body = Problem)))]
+    responses((status = 200, body = LoginAnswer), (status = 401, body = Problem), (status = 422, body = Problem),
+              (status = 503, body = Problem)))]
 pub async fn login(State(state): State<AppState>, ApiJson(call): ApiJson<LoginCall>) -> ApiResult<Json<LoginAnswer>> {
     let (message, session) = begin_session(&state, &call).await?;
     let owner = message.address.to_string();
@@ -92,7 +94,8 @@ pub async fn login(State(state): State<AppState>, ApiJson(call): ApiJson<LoginCa
 
 /// The same for a browser: the session is in a cookie that scripts cannot read, and in nothing else.
 #[utoipa::path(post, path = "/v1/auth/session", tag = "login", request_body = LoginCall,
-    responses((status = 200, body = SessionAnswer), (status = 401, body = Problem), (status = 422, body = Problem)))]
+    responses((status = 200, body = SessionAnswer), (status = 401, body = Problem), (status = 422, body = Problem),
+              (status = 503, body = Problem)))]
 pub async fn login_browser(State(state): State<AppState>, ApiJson(call): ApiJson<LoginCall>) -> ApiResult<Response> {
     let (message, session) = begin_session(&state, &call).await?;
     let cookie =
@@ -124,24 +127,60 @@ async fn begin_session(state: &AppState, call: &LoginCall) -> ApiResult<(Message
     let now_ms = state.clock.now_ms();
     let message = Message::parse(&call.message)?;
     message.check(Expected { origins: &state.origins, chain_id: state.network.chain_id(), now_ms })?;
-    let not_signed = || Problem::unauthorized("The message was not signed by its address.").with_field("signature");
-    let signature = cluster_core::encoding::from_hex::<65>(&call.signature)
-        .ok()
-        .and_then(|bytes| RecoverableSignature::from_bytes(&bytes).ok())
-        .ok_or_else(|| Problem::invalid("signature", "The signature must be 65 bytes in 0x hex."))?;
-    let signer = recover(&personal_message_digest(call.message.as_bytes()), &signature).map_err(|_| not_signed())?;
-    if signer != message.address {
-        return Err(not_signed());
-    }
+    let signature = parse_signature(&call.signature)?;
+    check_signed(state, &message, &call.message, signature, now_ms).await?;
     // Last: only a login that is right in every other way uses the nonce up, and it does so exactly once.
     let mut write = state.store.write().await?;
     if !write.consume_login_nonce(&message.nonce, now_ms).await? {
-        let detail = "The nonce is unknown, used or expired; get a new one.";
-        return Err(Problem::unauthorized(detail).with_field("nonce"));
+        return Err(stale_nonce());
     }
-    let session = session::create(&mut write, &address_key(&signer), now_ms).await?;
+    let session = session::create(&mut write, &address_key(&message.address), now_ms).await?;
     write.commit().await?;
     Ok((message, session))
+}
+
+fn stale_nonce() -> Problem {
+    Problem::unauthorized("The nonce is unknown, used or expired; get a new one.").with_field("nonce")
+}
+
+fn parse_signature(text: &str) -> ApiResult<Vec<u8>> {
+    let limit = limits::LOGIN_SIGNATURE_BYTES;
+    let bad = || Problem::invalid("signature", format!("The signature must be 0x hex, at most {limit} bytes."));
+    let digits = text.strip_prefix("0x").filter(|digits| digits.len() <= 2 * limit).ok_or_else(bad)?;
+    hex::decode(digits).map_err(|_| bad())
+}
+
+/// Whether the message's address signed it: with its key, or, where it is a contract, in the contract's own word (EIP-1271).
+async fn check_signed(
+    state: &AppState,
+    message: &Message,
+    text: &str,
+    signature: Vec<u8>,
+    now_ms: u64,
+) -> ApiResult<()> {
+    let digest = personal_message_digest(text.as_bytes());
+    let by_key = <[u8; 65]>::try_from(signature.as_slice())
+        .ok()
+        .and_then(|bytes| RecoverableSignature::from_bytes(&bytes).ok())
+        .and_then(|signature| recover(&digest, &signature).ok());
+    if by_key == Some(message.address) {
+        return Ok(());
+    }
+    let not_signed = |detail: &str| Err(Problem::unauthorized(detail).with_field("signature"));
+    let Some(chain) = &state.chain else {
+        return not_signed(
+            "The message was not signed by its address; contract wallets need a service that reads the chain.",
+        );
+    };
+    // A node is asked only on behalf of a login that we began.
+    if !state.store.has_login_nonce(&message.nonce, now_ms).await? {
+        return Err(stale_nonce());
+    }
+    match wallet::signed(&chain.reader, message.address, digest, signature).await {
+        Ok(true) => Ok(()),
+        Ok(false) => not_signed("The message was not signed by its address."),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Ends the session.

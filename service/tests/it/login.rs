@@ -106,7 +106,15 @@ on_both_databases! {
         for (description, field, message) in refused {
             assert_eq!(login(&world, 0, &message).await.problem(422), field, "{description}");
         }
-        for (signature, status) in [("0x12".to_owned(), 422), (format!("0x{}", "00".repeat(65)), 422), (format!("0x{}1b", "11".repeat(64)), 401)] {
+        // Of any length: that of a contract wallet may be.
+        for (signature, status) in [
+            ("0x1".to_owned(), 422),
+            ("11".repeat(65), 422),
+            (format!("0x{}", "xy".repeat(65)), 422),
+            ("0x12".to_owned(), 401),
+            (format!("0x{}", "00".repeat(65)), 401),
+            (format!("0x{}1b", "11".repeat(64)), 401),
+        ] {
             let answer = world.post("/v1/auth/login", &json!({ "message": good, "signature": signature })).await;
             assert_eq!(answer.problem(status), "signature");
         }

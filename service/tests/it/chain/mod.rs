@@ -6,3 +6,4 @@ mod liars;
 mod path;
 mod reorg;
 mod trouble;
+mod wallet;

@@ -96,6 +96,23 @@ fn echo_code() -> Vec<u8> {
     code
 }
 
+/// A wallet of EIP-1271 that agrees to what `owner` signed; bytes after the first 65 of a signature are nobody's business.
+pub fn wallet_code(owner: Address) -> Vec<u8> {
+    let mut code = vec![
+        0x60, 0x04, 0x35, 0x5f, 0x52, // mem[0] = hash
+        0x60, 0xa4, 0x35, 0x60, 0xf8, 0x1c, 0x60, 0x20, 0x52, // mem[32] = v
+        0x60, 0x64, 0x35, 0x60, 0x40, 0x52, // mem[64] = r
+        0x60, 0x84, 0x35, 0x60, 0x60, 0x52, // mem[96] = s
+        0x60, 0x20, 0x5f, 0x60, 0x80, 0x5f, 0x60, 0x01, 0x5a, 0xfa, 0x50, // mem[0] = ecrecover(mem[0..128])
+        0x5f, 0x51, 0x73,
+    ];
+    code.extend(owner.0);
+    let agree = code.len() + 7;
+    code.extend([0x14, 0x60, agree as u8, 0x57, 0x5f, 0x5f, 0xfd]); // revert unless it is the owner
+    code.extend([0x5b, 0x63, 0x16, 0x26, 0xba, 0x7e, 0x60, 0xe0, 0x1b, 0x5f, 0x52, 0x60, 0x20, 0x5f, 0xf3]);
+    code
+}
+
 impl Anvil {
     /// On hoodi's chain id, with a first block at `timestamp_s`.
     pub async fn start(timestamp_s: u64) -> Self {
@@ -222,6 +239,10 @@ impl Anvil {
     /// From now on this address emits whatever it is called with.
     pub async fn make_echo(&self, address: Address) {
         self.rpc("anvil_setCode", json!([address, format!("0x{}", hex::encode(echo_code()))])).await;
+    }
+
+    pub async fn set_code(&self, address: Address, code: &[u8]) {
+        self.rpc("anvil_setCode", json!([address, format!("0x{}", hex::encode(code))])).await;
     }
 
     /// Makes an echo emit a log.

@@ -271,8 +271,11 @@ pub fn signed_call(
 
 /// A correct EIP-4361 message.
 pub fn login_text(world: &World, wallet: usize, nonce: &str) -> String {
+    login_text_of(world, world.wallets[wallet].address(), nonce)
+}
+
+pub fn login_text_of(world: &World, address: Address, nonce: &str) -> String {
     let domain = world.base.strip_prefix("http://").unwrap();
-    let address = world.wallets[wallet].address();
     format!(
         "{domain} wants you to sign in with your Ethereum account:\n{address}\n\nSee your validators.\n\nURI: {}/\n\
          Version: 1\nChain ID: 560048\nNonce: {nonce}\nIssued At: {}\nExpiration Time: {}",

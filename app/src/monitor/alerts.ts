@@ -1,0 +1,151 @@
+import { formatUnitsExact } from '../money/amount';
+import type { Key, KeyState, NodeOperator } from './data';
+
+export interface Alert {
+  kind: 'error' | 'warning';
+  title: string;
+  text: string;
+}
+
+const eth = (wei: string) => formatUnitsExact(BigInt(wei), 18, 'ETH');
+
+function many(count: number, what: string): string {
+  return count === 1 ? `one ${what}` : `${count} ${what}s`;
+}
+
+function having(keys: readonly Key[], state: KeyState): readonly Key[] {
+  return keys.filter(({ states }) => states.includes(state));
+}
+
+/** Seconds until a key's exit is late; undefined when none is asked for, or the rule is not known. */
+export function exitDueS(key: Key, exitDelayS: bigint | undefined, nowS: number): number | undefined {
+  const at = key.exit_requested_at_s;
+  if (!key.states.includes('EXIT_REQUESTED') || at === undefined || at === null || exitDelayS === undefined)
+    return undefined;
+  return at + Number(exitDelayS) - nowS;
+}
+
+/** A span of time for people, to the hour, or to the minute in the last hour. */
+export function span(seconds: number): string {
+  const minutes = Math.max(0, Math.floor(seconds / 60));
+  if (minutes < 60) return `${minutes} min`;
+  const hours = Math.floor(minutes / 60);
+  return hours < 48 ? `${hours} h` : `${Math.floor(hours / 24)} days ${hours % 24} h`;
+}
+
+/** What a node operator has to do something about, the worst first. */
+export function alertsOf(
+  operator: NodeOperator,
+  keys: readonly Key[],
+  exitDelayS: bigint | undefined,
+  nowS: number,
+): Alert[] {
+  const alerts: Alert[] = [];
+  const add = (kind: Alert['kind'], title: string, text: string) => alerts.push({ kind, title, text });
+  const { bond } = operator;
+  const asked = having(keys, 'EXIT_REQUESTED');
+  if (asked.length > 0) {
+    const due = asked.flatMap((key) => exitDueS(key, exitDelayS, nowS) ?? []);
+    const first = due.length > 0 ? Math.min(...due) : undefined;
+    const when =
+      first === undefined
+        ? ''
+        : first > 0
+          ? ` The first is late in ${span(first)}.`
+          : ' At least one is late.';
+    add(
+      'error',
+      `Lido asks for the exit of ${many(asked.length, 'validator')}`,
+      `Order it on the validator’s page.${when}`,
+    );
+  }
+  if (BigInt(bond.missing_wei) > 0n)
+    add(
+      'error',
+      'The bond is too small',
+      `${eth(bond.missing_wei)} are missing. Without them keys are not deposited, or asked to leave.`,
+    );
+  if (bond.unbonded_keys > 0)
+    add(
+      'error',
+      `There is no bond for ${many(bond.unbonded_keys, 'key')}`,
+      'Add bond, or remove keys that are not deposited.',
+    );
+  const invalid = [...having(keys, 'INVALID'), ...having(keys, 'DUPLICATED')];
+  if (invalid.length > 0)
+    add(
+      'error',
+      `${many(invalid.length, 'key')} cannot be used`,
+      `Key ${invalid.map(({ index }) => index).join(', ')}: invalid, or submitted elsewhere too. Keys after the first of them wait until it is removed.`,
+    );
+  const slashed = having(keys, 'SLASHED');
+  if (slashed.length > 0)
+    add('error', `${many(slashed.length, 'validator')} slashed`, 'The loss is taken from the bond.');
+  const strikes = having(keys, 'WITH_STRIKES');
+  if (strikes.length > 0)
+    add(
+      'warning',
+      `A penalty for strikes stands for ${many(strikes.length, 'validator')}`,
+      'It is taken from the bond when they withdraw.',
+    );
+  if (BigInt(bond.locked_wei) > 0n)
+    add(
+      'warning',
+      'Bond is locked',
+      `${eth(bond.locked_wei)} are held back for a penalty that was reported and is not settled.`,
+    );
+  const unqueued = having(keys, 'NON_QUEUED');
+  if (unqueued.length > 0)
+    add(
+      'warning',
+      `${many(unqueued.length, 'key')} not in the deposit queue`,
+      'Ask the module to put them there again (updateDepositableValidatorsCount).',
+    );
+  if (operator.target_limit)
+    add(
+      'warning',
+      `Lido limits this node operator to ${many(operator.target_limit.limit, 'validator')}`,
+      'More are asked to leave.',
+    );
+  for (const [what, proposed] of [
+    ['manager', operator.proposed_manager_address],
+    ['reward address', operator.proposed_reward_address],
+  ] as const) {
+    if (proposed)
+      add(
+        'warning',
+        `Another ${what} is proposed`,
+        `${proposed} can take over as ${what} by confirming. Take it back if it was not you.`,
+      );
+  }
+  return alerts;
+}
+
+/** How states are shown, the ones that need somebody first. */
+export const STATE_WORDS: Record<
+  KeyState,
+  { word: string; tone: 'good' | 'warning' | 'bad' | 'accent' | 'neutral' }
+> = {
+  INVALID: { word: 'invalid', tone: 'bad' },
+  DUPLICATED: { word: 'duplicated', tone: 'bad' },
+  UNCHECKED: { word: 'waits behind an invalid key', tone: 'warning' },
+  UNBONDED: { word: 'no bond', tone: 'bad' },
+  EXIT_REQUESTED: { word: 'exit requested', tone: 'bad' },
+  TRIGGERED_EJECTION: { word: 'exit forced', tone: 'bad' },
+  SLASHED: { word: 'slashed', tone: 'bad' },
+  WITH_STRIKES: { word: 'strikes penalty', tone: 'warning' },
+  NON_QUEUED: { word: 'not in the queue', tone: 'warning' },
+  DEPOSITABLE: { word: 'waits for a deposit', tone: 'accent' },
+  ACTIVATION_PENDING: { word: 'deposited', tone: 'accent' },
+  ACTIVE: { word: 'active', tone: 'good' },
+  EXITING: { word: 'leaving', tone: 'neutral' },
+  WITHDRAWAL_PENDING: { word: 'withdrawal not reported', tone: 'neutral' },
+  WITHDRAWN: { word: 'withdrawn', tone: 'neutral' },
+};
+
+/** How many keys are in each state; a key can be in several. */
+export function byState(keys: readonly Key[]): { state: KeyState; count: number }[] {
+  return (Object.keys(STATE_WORDS) as KeyState[])
+    .map((state) => ({ state, count: having(keys, state).length }))
+    .filter(({ count }) => count > 0);
+}

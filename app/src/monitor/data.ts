@@ -1,0 +1,103 @@
+import { useQuery } from '@tanstack/react-query';
+import { zeroAddress, type Address } from 'viem';
+import { api, unwrap, type Schemas } from '../api/client';
+import { allPages } from '../api/pages';
+import { useReader } from '../network/chain';
+import { ACCOUNTING_ABI, FEE_DISTRIBUTOR_ABI, PARAMETERS_ABI } from './abi';
+
+export type NodeOperator = Schemas['NodeOperatorView'];
+export type Key = Schemas['KeyView'];
+export type KeyState = Schemas['KeyState'];
+
+/** Node operators of which the session's owner is manager or reward address. */
+export function useNodeOperators() {
+  return useQuery({
+    queryKey: ['csm', 'operators'],
+    queryFn: ({ signal }) => unwrap(api.GET('/v1/csm/operators', { signal })).then((page) => page.items),
+  });
+}
+
+export function useNodeOperator(id: number) {
+  return useQuery({
+    queryKey: ['csm', 'operator', id],
+    queryFn: ({ signal }) =>
+      unwrap(
+        api.GET('/v1/csm/operators/{node_operator_id}', {
+          params: { path: { node_operator_id: id } },
+          signal,
+        }),
+      ),
+    refetchInterval: 30_000,
+  });
+}
+
+export function useKeys(id: number) {
+  return useQuery({
+    queryKey: ['csm', 'keys', id],
+    queryFn: ({ signal }) =>
+      allPages((cursor) =>
+        unwrap(
+          api.GET('/v1/csm/operators/{node_operator_id}/keys', {
+            params: { path: { node_operator_id: id }, query: { limit: 100, ...cursor } },
+            signal,
+          }),
+        ),
+      ),
+    refetchInterval: 60_000,
+  });
+}
+
+/** What Lido's contracts ask of node operators with this bond curve. */
+export interface Rules {
+  /** Seconds from a request to the end of patience. */
+  exitDelayS: bigint;
+  strikesThreshold: bigint;
+  /** Frames after which a strike is forgotten. */
+  strikesLifetime: bigint;
+}
+
+export function useRules(accounting: Address | undefined, curveId: number | undefined) {
+  const client = useReader();
+  return useQuery({
+    queryKey: ['chain-read', 'rules', accounting, curveId],
+    queryFn: async (): Promise<Rules> => {
+      const curve = BigInt(curveId ?? 0);
+      const address = await client.readContract({
+        address: accounting ?? zeroAddress,
+        abi: ACCOUNTING_ABI,
+        functionName: 'parametersRegistry',
+      });
+      const contract = { address, abi: PARAMETERS_ABI } as const;
+      const [exitDelayS, [strikesLifetime, strikesThreshold]] = await Promise.all([
+        client.readContract({ ...contract, functionName: 'getAllowedExitDelay', args: [curve] }),
+        client.readContract({ ...contract, functionName: 'getStrikesParams', args: [curve] }),
+      ]);
+      return { exitDelayS, strikesLifetime, strikesThreshold };
+    },
+    enabled: accounting !== undefined && curveId !== undefined,
+    staleTime: 3_600_000,
+  });
+}
+
+/** Where the rewards tree stands. */
+export function useDistribution(accounting: Address | undefined, id: number) {
+  const client = useReader();
+  return useQuery({
+    queryKey: ['chain-read', 'distribution', accounting, id],
+    queryFn: async () => {
+      const address = await client.readContract({
+        address: accounting ?? zeroAddress,
+        abi: ACCOUNTING_ABI,
+        functionName: 'feeDistributor',
+      });
+      const contract = { address, abi: FEE_DISTRIBUTOR_ABI } as const;
+      const [treeRoot, treeCid, distributed] = await Promise.all([
+        client.readContract({ ...contract, functionName: 'treeRoot' }),
+        client.readContract({ ...contract, functionName: 'treeCid' }),
+        client.readContract({ ...contract, functionName: 'distributedShares', args: [BigInt(id)] }),
+      ]);
+      return { treeRoot, treeCid, distributed };
+    },
+    enabled: accounting !== undefined,
+  });
+}

@@ -1,0 +1,137 @@
+import { queryOptions, useMutation, useQueries, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useEffect } from 'react';
+import { zeroAddress, type Abi, type Address, type Hash } from 'viem';
+import { useConfig, useConnection } from 'wagmi';
+import { writeContract } from 'wagmi/actions';
+import { useAppConfig } from '../config/config';
+import { sameAddress } from '../session/session';
+import { GAS_CAP } from './batches';
+import { useReader } from './chain';
+import { isOver, isSettled, lookAt, type Outcome, type OutcomeClient } from './outcome';
+import { useJournal, type Kind, type Sent } from './journal';
+
+/** A call of a contract, made ready. */
+export interface Call {
+  address: Address;
+  abi: Abi;
+  functionName: string;
+  args: readonly unknown[];
+  value?: bigint;
+}
+
+export interface Order {
+  kind: Kind;
+  about: readonly string[];
+  call: Call;
+}
+
+/** The call would take more gas than any transaction may. */
+export class TooLarge extends Error {
+  override readonly name = 'TooLarge';
+}
+
+/** Who must sign what is sent here: the wallet that the validators belong to. */
+export function useOwnWallet(owner: Address | undefined) {
+  const { address, isConnected, chainId } = useConnection();
+  const { chain_id } = useAppConfig();
+  const ready = isConnected && chainId === chain_id && sameAddress(address, owner);
+  return { ready, account: ready ? address : undefined };
+}
+
+/** The journal of the connected account. */
+export function useOwnJournal() {
+  const { address } = useConnection();
+  const { chain_id } = useAppConfig();
+  return useJournal(address, chain_id);
+}
+
+const asking = new Set<string>();
+
+/** Whether this very page waits for the wallet's answer. */
+export function isAsking(sent: Sent): boolean {
+  return sent.hash === undefined && asking.has(sent.id);
+}
+
+/**
+ * Tries the call on the chain, then asks the wallet. What the wallet is asked is written down first, and the hash when it comes: a
+ * reload in between finds both.
+ */
+export function useSend() {
+  const wallets = useConfig();
+  const client = useReader();
+  const { address } = useConnection();
+  const { chain_id } = useAppConfig();
+  const journal = useOwnJournal();
+  return useMutation({
+    mutationFn: async ({ kind, about, call }: Order): Promise<Hash> => {
+      if (!address) throw new Error('Connect a wallet first.');
+      const { abi, functionName, args, value } = call;
+      const request = {
+        address: call.address,
+        abi,
+        functionName,
+        args,
+        ...(value === undefined ? {} : { value }),
+      };
+      // The contract's own word comes first: its reasons are clearer than those of an estimate.
+      await client.simulateContract({ ...request, account: address });
+      const estimate = await client.estimateContractGas({ ...request, account: address });
+      if (estimate > GAS_CAP) throw new TooLarge('This would take more gas than one transaction may.');
+      // A tenth more: the state may change until the transaction is in a block.
+      const gas = (estimate * 11n) / 10n < GAS_CAP ? (estimate * 11n) / 10n : GAS_CAP;
+      const id = crypto.randomUUID();
+      asking.add(id);
+      journal.add({ id, kind, about, asked_ms: Date.now() });
+      try {
+        const hash = await writeContract(wallets, { ...request, gas, chainId: chain_id });
+        journal.change(id, { hash });
+        // Its number tells later whether another transaction took its place; without it one only knows less.
+        client.getTransaction({ hash }).then(
+          ({ nonce }) => journal.change(id, { nonce }),
+          () => undefined,
+        );
+        return hash;
+      } catch (error) {
+        journal.remove(id);
+        throw error;
+      } finally {
+        asking.delete(id);
+      }
+    },
+  });
+}
+
+function outcomeQuery(client: OutcomeClient, address: Address | undefined, sent: Sent) {
+  return queryOptions<Outcome>({
+    queryKey: ['tx', sent.id, sent.hash ?? 'asked', sent.nonce ?? -1],
+    queryFn: () => lookAt(client, address ?? zeroAddress, sent),
+    enabled: address !== undefined && !isAsking(sent),
+    refetchInterval: ({ state }) => (state.data && isSettled(state.data) ? false : 3_000),
+  });
+}
+
+/** What became of a transaction, looked at until nothing more will come of it. */
+export function useOutcome(sent: Sent) {
+  const client = useReader();
+  const queries = useQueryClient();
+  const { address } = useConnection();
+  const outcome = useQuery(outcomeQuery(client, address, sent));
+  const settled = outcome.data !== undefined && isSettled(outcome.data);
+  useEffect(() => {
+    if (!settled) return;
+    // The chain is not what it was: everything that was read of it is read anew, by the service a few blocks later.
+    void queries.invalidateQueries({ queryKey: ['chain-read'] });
+    for (const key of ['validators', 'validator', 'csm']) void queries.invalidateQueries({ queryKey: [key] });
+  }, [settled, queries]);
+  return outcome;
+}
+
+/** What must not be offered again yet: everything that transactions are about which have not ended without effect. */
+export function useTaken(sent: readonly Sent[]): ReadonlySet<string> {
+  const client = useReader();
+  const { address } = useConnection();
+  return useQueries({
+    queries: sent.map((one) => outcomeQuery(client, address, one)),
+    combine: (outcomes) => new Set(sent.flatMap((one, at) => (isOver(outcomes[at]?.data) ? [] : one.about))),
+  });
+}
