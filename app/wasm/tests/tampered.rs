@@ -15,8 +15,12 @@ struct Files {
 
 impl Files {
     fn read() -> Self {
+        Self::read_in("")
+    }
+
+    fn read_in(folder: &str) -> Self {
         let read = |name: &str| {
-            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures").join(name);
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures").join(folder).join(name);
             serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
         };
         Self {
@@ -160,4 +164,44 @@ fn what_is_no_certificate_or_no_list_is_refused_in_words() {
     assert!(refused("{}", &deposits, &expected).starts_with("certificate: "));
     assert!(refused(&certificate, "{}", &expected).starts_with("deposit data: "));
     assert!(refused(&certificate, &deposits, "[]").starts_with("expected values: "));
+}
+
+/// The request is a log of the chain: it counts when it is the one that the certificate names, and asks for the same.
+#[test]
+fn a_request_by_an_event_needs_the_log_that_the_certificate_names() {
+    assert_eq!(Files::read_in("event").failures(), []);
+    let nobody_looked = |expected: &mut Value| drop(expected.as_object_mut().unwrap().remove("event"));
+    let changes: [(&str, &dyn Fn(&mut Value)); 6] = [
+        ("nobody looked", &nobody_looked),
+        ("another transaction", &|expected| {
+            expected["event"]["transaction_hash"] = flip(&expected["event"]["transaction_hash"]);
+        }),
+        ("another position", &|expected| expected["event"]["log_index"] = json!(1)),
+        ("another contract", &|expected| expected["event"]["contract"] = json!(format!("0x{}", "11".repeat(20)))),
+        ("another kind of event", &|expected| {
+            expected["event"]["topics"][0] = flip(&expected["event"]["topics"][0]);
+        }),
+        ("no data", &|expected| expected["event"]["data"] = json!("0x")),
+    ];
+    for (what, change) in changes {
+        let mut files = Files::read_in("event");
+        change(&mut files.expected);
+        assert_eq!(files.failures(), [Check::Certificate], "{what}");
+    }
+}
+
+/// The fourth word of the event's data is the number of validators, which the log then asks for.
+#[test]
+fn a_log_that_asks_for_something_else_is_found_out() {
+    let good = Files::read_in("event");
+    let data = good.expected["event"]["data"].as_str().unwrap().to_owned();
+    let digits = data.len();
+    let found = (2..digits).step_by(64).filter(|at| {
+        let mut files = Files::read_in("event");
+        let last = at + 63;
+        let digit = if &data[last..=last] == "3" { "2" } else { "3" };
+        files.expected["event"]["data"] = json!(format!("{}{digit}{}", &data[..last], &data[last + 1..]));
+        files.failures() == [Check::Certificate]
+    });
+    assert!(found.count() >= 4, "owner, count, committee and address are all compared");
 }
