@@ -21,7 +21,7 @@ use crate::report::{ChainFigures, CsmFigures, Seen, TransactionFigures};
 const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(100);
 /// Blocks that the owner pays for: a bit more than the least.
-const BLOCKS: u64 = 220_000;
+pub(crate) const BLOCKS: u64 = 220_000;
 /// The epoch that the owner's exit names; for people.
 const EPOCH: u64 = 0;
 /// Keys that a new node operator begins with; the others are added.

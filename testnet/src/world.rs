@@ -16,7 +16,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
 /// Ids begin above the largest position in a committee, so that a command line may name an operator by either.
-const FIRST_ID: u32 = 101;
+pub const FIRST_ID: u32 = 101;
 /// How long a request of the owner may start a ceremony, in seconds.
 const REQUEST_VALID_S: u64 = 3_600;
 

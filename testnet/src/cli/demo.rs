@@ -73,7 +73,7 @@ pub(super) struct DemoArgs {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum ChainArg {
+pub(super) enum ChainArg {
     None,
     Anvil,
 }

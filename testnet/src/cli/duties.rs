@@ -15,9 +15,11 @@ use cluster_testnet::duties::operator_process;
 use cluster_testnet::duties::options::{ForkPlan, Options, Plan};
 use cluster_testnet::duties::report::{ExitFigures as Exit, Percentiles, Report};
 use cluster_testnet::duties::run::{self, Serving, REPORT_FILE};
+use cluster_testnet::evm::Tools;
 use cluster_testnet::priority;
-use cluster_testnet::world::World;
 use rand_core::{OsRng, RngCore};
+
+use super::demo::ChainArg;
 
 /// What a wrong command line ends with, as clap has it.
 const USAGE: u8 = 2;
@@ -58,6 +60,11 @@ pub(super) struct DutiesArgs {
     /// Split well-known keys among the operators in place of a ceremony.
     #[arg(long)]
     split: bool,
+    /// `anvil`: everybody is registered on a chain of our own, the validators by their owner's transactions, with which
+    /// operators get their shares and begin duties; the owner's transaction lets one leave (needs `make setup`). `none`:
+    /// operators have their shares from the ceremony.
+    #[arg(long, value_enum, default_value = "none")]
+    chain: ChainArg,
     /// Transport between operators.
     #[arg(long, value_enum, default_value = "quic")]
     transport: TransportArg,
@@ -101,8 +108,8 @@ pub(super) struct DutiesArgs {
     /// (cargo build -p cluster-testnet --bin cluster-testnet-next --features next-version).
     #[arg(long, value_name = "PROGRAM", num_args = 0..=1)]
     rolling_upgrade: Option<Option<PathBuf>>,
-    /// Have the owner of a validator (its index) order it to leave in an epoch, after somebody else has tried, with the
-    /// `cluster-node` beside this program. It has left five epochs later.
+    /// Have the owner of a validator (its index) order it to leave in an epoch, after somebody else has tried: with the
+    /// `cluster-node` beside this program, or by a transaction with --chain anvil. It has left five epochs later.
     #[arg(long, value_name = "VALIDATOR@EPOCH", value_parser = parse_exit)]
     exit: Option<(u64, u64)>,
     /// Keep the network up after the last epoch, say how to look at it, and write the report at Ctrl-C.
@@ -164,7 +171,7 @@ pub(super) fn run(args: &DutiesArgs) -> anyhow::Result<ExitCode> {
     let program = std::env::current_exe().context("this program's own path is not known")?;
     let options = options(args, program);
     let seed = options.seed;
-    let world = World::generate(options.network, options.operators.min(13), seed);
+    let world = options.world();
     let plan = match options.plan(&world) {
         Ok(plan) => plan,
         Err(error) => {
@@ -219,6 +226,7 @@ fn options(args: &DutiesArgs, program: PathBuf) -> Options {
         slot_seconds: args.slot_seconds,
         fork: args.fork,
         split: args.split,
+        chain: args.chain == ChainArg::Anvil,
         transport: match args.transport {
             TransportArg::Quic => Transport::Quic,
             TransportArg::Tcp => Transport::Tcp,
@@ -260,6 +268,9 @@ fn introduce(args: &DutiesArgs, plan: &Plan) {
         seconds / 60,
         seconds % 60
     );
+    if options.chain && Tools::find().is_ok_and(|tools| !tools.is_compiled()) {
+        println!("the contracts are compiled first, which takes minutes and happens once");
+    }
     for fault in options.faults() {
         println!("fault: {fault}");
     }
@@ -321,6 +332,21 @@ fn print_extras(report: &Report) {
         }
         if builder.fails_from_slot.is_some() {
             println!("builder: {} blocks were built without it while it failed", builder.fallbacks);
+        }
+    }
+    if let Some(chain) = &report.chain {
+        let gas: u64 = chain.registered.iter().map(|one| one.gas).sum();
+        let begun = chain.operators.iter().map(|operator| operator.begun_ms).max().unwrap_or_default();
+        println!(
+            "chain: {} validators registered in {} of {gas} gas; {begun} ms later every operator had its shares",
+            report.validators,
+            chain.registrations()
+        );
+        for one in std::iter::once(&chain.request).chain(&chain.registered).chain(&chain.exit) {
+            println!(
+                "  block {:<4} {} for {} validators, paid {} wei",
+                one.block, one.transaction, one.validators, one.paid_wei
+            );
         }
     }
     if let Some(exit) = &report.exit {

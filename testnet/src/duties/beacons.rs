@@ -13,6 +13,8 @@ use crate::lodestar::{self, Lodestar, LodestarError, Relay, RelayOptions, RelayR
 const LEAD_S: u64 = 25;
 /// The same for each further node.
 const MORE_S: u64 = 8;
+/// The same for registrations: a block and its confirmation, and the operators that act on them.
+const REGISTRATION_S: u64 = 5;
 
 /// One or two beacon nodes, and their builder.
 pub struct Beacons {
@@ -52,7 +54,8 @@ impl Beacons {
     pub async fn start(options: &Options, dir: &Path, keys: &[Key]) -> Result<Self, LodestarError> {
         let count = 1 + usize::from(options.second_beacon || options.restart_beacon.is_some());
         let more = count as u64 - 1 + u64::from(options.builder);
-        let genesis_time_s = lodestar::unix_seconds() + LEAD_S + MORE_S * more;
+        let registration_s = if options.chain { REGISTRATION_S } else { 0 };
+        let genesis_time_s = lodestar::unix_seconds() + LEAD_S + MORE_S * more + registration_s;
         let relay_port = if options.builder { lodestar::free_ports(1)?.first().copied() } else { None };
         let wanted = lodestar::Options {
             preset: options.preset,

@@ -3,6 +3,7 @@
 //! | Module | Part |
 //! |---|---|
 //! | [`options`], [`timeline`] | what a run does and when, and what makes no sense |
+//! | [`on_chain`] | registrations that start duties, and the order to leave, by transactions |
 //! | [`run`] | one run: keys, chain, operators, faults, report |
 //! | [`keys`], [`beacons`], [`processes`] | the validators' keys, the beacon nodes, the operators as processes |
 //! | [`setup`], [`operator_process`] | what an operator process is told, and what it does |
@@ -21,8 +22,10 @@ pub mod exit;
 mod fork;
 pub mod keys;
 pub mod observer;
+pub mod on_chain;
 pub mod operator_process;
 pub mod options;
+mod options_error;
 pub mod processes;
 pub mod progress;
 pub mod report;

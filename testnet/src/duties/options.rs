@@ -10,11 +10,14 @@ use cluster_node::network::{Link, Transport};
 
 use super::byzantine::Behaviour;
 pub use super::fork::ForkPlan;
+pub use super::options_error::OptionsError;
+use super::options_error::ROLLING_SLOTS;
 use super::report::Marks;
-use crate::world::World;
+use crate::evm::ChainOptions;
+use crate::world::{World, FIRST_ID};
 
-/// Slots that an operator has between two kills of a rolling restart: to come back, and to show that it works.
-const ROLLING_SLOTS: u64 = 4;
+/// Nobody is generated beyond the largest committee: a wrong number is refused in words.
+const MOST_OPERATORS: usize = 13;
 /// With a quorum alive, so much must be reached whatever else is done.
 const MARK: f64 = 0.99;
 
@@ -41,6 +44,8 @@ pub struct Options {
     pub fork: ForkPlan,
     /// Keys by splitting well-known ones in place of a ceremony.
     pub split: bool,
+    /// Everybody is registered on a chain of our own, and operators get their shares from its contracts.
+    pub chain: bool,
     /// Transport of the mesh.
     pub transport: Transport,
     /// Quality of all links between operators.
@@ -75,99 +80,6 @@ pub struct Options {
     pub seed: u64,
 }
 
-/// Why a run makes no sense.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum OptionsError {
-    /// Size of the committee.
-    #[error("--operators must be 4, 7, 10 or 13, not {0}")]
-    Operators(usize),
-    /// A number out of its range.
-    #[error("{flag} must be {range}, not {found}")]
-    Range {
-        /// The flag.
-        flag: &'static str,
-        /// What it may be.
-        range: &'static str,
-        /// What it is.
-        found: String,
-    },
-    /// An operator that does not exist.
-    #[error("{flag}: there is no operator {number}; name one by its position, 1 to {count}, or by its id, {first} to {last}")]
-    NoOperator {
-        /// The flag.
-        flag: &'static str,
-        /// As given.
-        number: u32,
-        /// How many there are.
-        count: usize,
-        /// The first id.
-        first: u32,
-        /// The last id.
-        last: u32,
-    },
-    /// A link of an operator to itself.
-    #[error("--one-way must name two different operators, not {0} twice")]
-    Loop(OperatorId),
-    /// Something after the end.
-    #[error("{flag} names epoch {epoch}, but the run has the epochs 0 to {last}")]
-    Epoch {
-        /// The flag.
-        flag: &'static str,
-        /// As given.
-        epoch: u64,
-        /// The last epoch of the report.
-        last: u64,
-    },
-    /// Too little time.
-    #[error("{flag} of {operators} operators needs {needed} epochs or more, not {epochs}: each is stopped {ROLLING_SLOTS} slots after the one before, from epoch 1 on")]
-    Rolling {
-        /// The flag.
-        flag: &'static str,
-        /// Operators.
-        operators: usize,
-        /// Epochs that would do.
-        needed: u64,
-        /// Epochs that there are.
-        epochs: u64,
-    },
-    /// The chain would be lost.
-    #[error("--kill-beacon needs --second-beacon: without a beacon node there are no duties")]
-    LastBeacon,
-    /// Nothing would be measured.
-    #[error("--restart-beacon without --second-beacon needs an epoch of the report after it: only that can show that duties went on")]
-    NoTimeAfter,
-    /// Both at once.
-    #[error("--kill-beacon and --restart-beacon are about the same beacon node; give one of them")]
-    BothBeacon,
-    /// Both at once.
-    #[error("--rolling-restart and --rolling-upgrade both stop every operator in turn; give one of them")]
-    BothRolling,
-    /// The builder follows one beacon node.
-    #[error("--builder is for runs with one beacon node that stays: without --second-beacon, --kill-beacon and --restart-beacon")]
-    BuilderAlone,
-    /// Nothing would fail.
-    #[error("--builder-fails needs --builder")]
-    NoBuilder,
-    /// A validator that does not exist.
-    #[error("--exit: there is no validator {index}; they are numbered 0 to {last}")]
-    NoValidator {
-        /// As given.
-        index: u64,
-        /// The last one.
-        last: u32,
-    },
-    /// A program that is not built.
-    #[error("{flag} needs {}, which is not there; build it: {how}", path.display())]
-    NoProgram {
-        /// The flag.
-        flag: &'static str,
-        /// Where it should be.
-        path: PathBuf,
-        /// The command.
-        how: &'static str,
-    },
-}
-
 /// The options with operators by their ids, and what they mean for the run.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -195,6 +107,7 @@ impl Options {
             slot_seconds: 3,
             fork: ForkPlan::Electra,
             split: false,
+            chain: false,
             transport: Transport::Quic,
             link: Link::default(),
             one_way: Vec::new(),
@@ -212,6 +125,22 @@ impl Options {
             program,
             serve: false,
             seed,
+        }
+    }
+
+    /// Everybody in the run. Contracts choose the ids of operators by themselves.
+    #[must_use]
+    pub fn world(&self) -> World {
+        World::generate_from(self.network, self.first_operator_id(), self.operators.min(MOST_OPERATORS), self.seed)
+    }
+
+    /// The id of the first operator.
+    #[must_use]
+    pub fn first_operator_id(&self) -> u32 {
+        if self.chain {
+            ChainOptions::default().first_operator_id
+        } else {
+            FIRST_ID
         }
     }
 
@@ -234,6 +163,9 @@ impl Options {
         for (number, epoch) in &self.stop {
             self.check_epoch("--stop", *epoch)?;
             stop.push((self.find("--stop", world, *number)?, *epoch));
+        }
+        if self.chain && self.split {
+            return Err(OptionsError::SplitOnChain);
         }
         self.check_beacons()?;
         self.check_exit()?;
@@ -289,6 +221,9 @@ impl Options {
         self.check_epoch("--exit", epoch)?;
         if index >= u64::from(self.validators) {
             return Err(OptionsError::NoValidator { index, last: self.validators.saturating_sub(1) });
+        }
+        if self.chain {
+            return Ok(());
         }
         is_built("--exit", &self.node_program, "cargo build -p cluster-node")
     }
@@ -410,7 +345,7 @@ mod tests {
     fn said(change: impl FnOnce(&mut Options)) -> String {
         let mut options = Options::new(PathBuf::new(), PathBuf::new(), 1);
         change(&mut options);
-        let world = World::generate(Network::Hoodi, options.operators, 1);
+        let world = options.world();
         options.plan(&world).map_or_else(|error| error.to_string(), |_| "fine".to_owned())
     }
 
@@ -433,6 +368,10 @@ mod tests {
             "--one-way must name two different operators, not 101 twice"
         );
         assert_eq!(said(|options| options.builder_fails = Some(1)), "--builder-fails needs --builder");
+        let split = said(|options| (options.chain, options.split) = (true, true));
+        assert!(split.starts_with("--chain anvil is about keys of a ceremony"), "{split}");
+        let ids = said(|options| (options.chain, options.stop) = (true, vec![(5, 1)]));
+        assert_eq!(ids, "--stop: there is no operator 5; name one by its position, 1 to 4, or by its id, 1 to 4");
         let with_two = said(|options| (options.builder, options.second_beacon) = (true, true));
         assert!(with_two.starts_with("--builder is for runs with one beacon node"), "{with_two}");
         assert_eq!(

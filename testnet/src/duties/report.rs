@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use cluster_core::chain::Contracts;
 use cluster_core::committee::OperatorId;
 use serde::{Deserialize, Serialize};
 
 use super::checker::Violation;
+use crate::report::TransactionFigures;
 
 /// The figures of one run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -57,6 +59,48 @@ pub struct Report {
     pub builder: Option<BuilderFigures>,
     /// The validator that its owner ordered to leave, if one was.
     pub exit: Option<ExitFigures>,
+    /// What was done by transactions, where there is a chain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain: Option<ChainFigures>,
+}
+
+/// The way of the validators on the chain.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ChainFigures {
+    /// Contracts of the network.
+    pub contracts: Contracts,
+    /// The owner's request for the validators.
+    pub request: TransactionFigures,
+    /// Registrations in the network: with them operators got their shares.
+    pub registered: Vec<TransactionFigures>,
+    /// What each operator did about them.
+    pub operators: Vec<BegunFigures>,
+    /// The owner's order to exit, if there was one.
+    pub exit: Option<TransactionFigures>,
+}
+
+impl ChainFigures {
+    /// How many registrations there were, in words.
+    #[must_use]
+    pub fn registrations(&self) -> String {
+        match self.registered.len() {
+            1 => "1 transaction".to_owned(),
+            count => format!("{count} transactions"),
+        }
+    }
+}
+
+/// What an operator did about registrations.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BegunFigures {
+    /// Who.
+    pub id: OperatorId,
+    /// Validators that it performed duties for before the first registration was sent.
+    pub validators_before: usize,
+    /// Those whose share it held and whose duties it performed afterwards.
+    pub validators: usize,
+    /// Milliseconds from the last registration until it did, to the second.
+    pub begun_ms: u64,
 }
 
 /// What a relay with a builder saw of the committee.

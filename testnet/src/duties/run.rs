@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use cluster_bootstrap::BootstrapConfig;
+use cluster_node::config::ChainConfig;
 use cluster_node::network::Transport;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -13,8 +14,9 @@ use tokio_util::sync::CancellationToken;
 use super::beacons::Beacons;
 use super::builder;
 use super::exit::{self, Order};
-use super::keys::{self, Key, KeysError};
+use super::keys::{self, Key, KeysError, Made};
 use super::observer::{Observer, ObserverError, Watched};
+use super::on_chain::{Leave, OnChain};
 use super::options::Plan;
 use super::processes::{ProcessError, Processes};
 use super::progress::Progress;
@@ -23,6 +25,7 @@ use super::results;
 use super::setup::{self, Files, Setup, SetupError};
 use super::stats;
 use super::timeline::{timeline, Act};
+use crate::demo::DemoError;
 use crate::lodestar::LodestarError;
 use crate::world::World;
 
@@ -52,6 +55,9 @@ pub enum RunError {
     /// The keys.
     #[error(transparent)]
     Keys(#[from] KeysError),
+    /// The contracts.
+    #[error("the validators are not registered: {0}")]
+    Registration(#[from] DemoError),
     /// A beacon node.
     #[error(transparent)]
     Beacon(#[from] LodestarError),
@@ -116,6 +122,7 @@ struct Run<'a> {
     progress: &'a Progress,
     world: World,
     keys: Vec<Key>,
+    chain: Option<OnChain>,
     beacons: Beacons,
     bootstrap: cluster_bootstrap::Running,
     processes: Processes,
@@ -133,10 +140,10 @@ impl<'a> Run<'a> {
     async fn start(plan: &'a Plan, progress: &'a Progress) -> Result<Self, RunError> {
         let options = &plan.options;
         let dir = prepare(&options.out)?;
-        let world = World::generate(options.network, options.operators, options.seed);
+        let world = options.world();
         let how = if options.split { "get shares of the well-known" } else { "make the" };
         progress.line(&format!("{} operators {how} keys of {} validators", options.operators, options.validators));
-        let keys = keys::make(options, &dir).await?;
+        let Made { keys, chain } = keys::make(options, &dir).await?;
         progress.line("starting the beacon chain");
         let beacons = Beacons::start(options, &dir.join("beacon"), &keys).await?;
         let watched = keys.iter().map(|key| key.watched.clone()).collect();
@@ -146,7 +153,8 @@ impl<'a> Run<'a> {
         let bootstrap =
             cluster_bootstrap::start(BootstrapConfig::new(world.bootstrap.clone(), registry, listen)).await?;
         let http = if options.serve { loopback_addresses(options.operators)? } else { Vec::new() };
-        let setup = setup(plan, &dir, &bootstrap, &beacons, http.clone()).write()?;
+        let contracts = chain.as_ref().map(|chain| chain.node_config(options.network)).unwrap_or_default();
+        let setup = setup(plan, &dir, &bootstrap, &beacons, contracts, http.clone()).write()?;
         let mut processes = Processes::new(&options.program, &setup, &dir);
         progress.line(&format!("starting {} operators; each is a process of its own", options.operators));
         for operator in world.ids() {
@@ -157,6 +165,7 @@ impl<'a> Run<'a> {
             progress,
             world,
             keys,
+            chain,
             beacons,
             bootstrap,
             processes,
@@ -168,6 +177,7 @@ impl<'a> Run<'a> {
             http,
         };
         run.connect().await?;
+        run.register(&dir).await?;
         Ok(run)
     }
 
@@ -186,6 +196,19 @@ impl<'a> Run<'a> {
             self.progress
                 .line(&format!("the operators are connected; genesis in {:.1} s", (genesis - now) as f64 / 1e3));
         }
+        Ok(())
+    }
+
+    /// On a chain, operators have no validators until their owner registers them.
+    async fn register(&mut self, dir: &Path) -> Result<(), RunError> {
+        let Some(chain) = &mut self.chain else { return Ok(()) };
+        chain.register(&self.world, dir).await?;
+        let transactions = chain.figures().registrations();
+        let left = self.beacons.genesis_ms().saturating_sub(unix_ms()) as f64 / 1e3;
+        self.progress.line(&format!(
+            "{} validators are registered in {transactions}, and every operator has its shares; genesis in {left:.1} s",
+            self.keys.len()
+        ));
         Ok(())
     }
 
@@ -214,6 +237,9 @@ impl<'a> Run<'a> {
     async fn serve(&mut self, serving: &Serving) -> Result<(), RunError> {
         serving.began.cancel();
         self.progress.line("the chain goes on until Ctrl-C; the report is written then. To look at it:");
+        if let Some(chain) = &self.chain {
+            self.progress.line(&format!("  contracts     {} (addresses in {})", chain.url(), setup::FILE));
+        }
         for url in self.beacons.of_operators() {
             self.progress.line(&format!("  beacon node   curl -s {url}/eth/v1/beacon/headers/head"));
         }
@@ -280,8 +306,29 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// A stranger orders a validator to leave, and then its owner does; any operator will do.
+    /// A stranger orders a validator to leave, and then its owner does.
     async fn order_exit(&mut self, now_ms: u64, index: u64) -> Result<(), RunError> {
+        let (slot, epoch) = (self.slot(now_ms), self.plan.options.exit.map_or(0, |(_, epoch)| epoch));
+        let key = usize::try_from(index).ok().and_then(|at| self.keys.get(at));
+        let figures = match (&mut self.chain, key) {
+            (Some(chain), Some(key)) => {
+                let (pubkey, seed) = (key.watched.pubkey.clone(), self.plan.options.seed);
+                Some(chain.leave(&self.world, Leave { validator: index, pubkey, slot, epoch, seed }).await)
+            }
+            _ => self.order_by_command(slot, index).await?,
+        };
+        let Some(figures) = figures else {
+            self.event(now_ms, "nobody is there to order a validator to leave");
+            return Ok(());
+        };
+        let heard = if figures.accepted { "is taken" } else { "is refused" };
+        self.event(now_ms, &format!("the owner's order to validator {index} to leave {heard}"));
+        self.exit = Some(figures);
+        Ok(())
+    }
+
+    /// Without a chain, orders go to any operator that runs.
+    async fn order_by_command(&self, slot: u64, index: u64) -> Result<Option<ExitFigures>, RunError> {
         let options = &self.plan.options;
         let running = self.processes.running();
         let mut urls =
@@ -289,8 +336,7 @@ impl<'a> Run<'a> {
         let (Some(operator), Some(key)) =
             (urls.next_back(), usize::try_from(index).ok().and_then(|at| self.keys.get(at)))
         else {
-            self.event(now_ms, "nobody is there to order a validator to leave");
-            return Ok(());
+            return Ok(None);
         };
         let order = Order {
             program: &options.node_program,
@@ -300,15 +346,11 @@ impl<'a> Run<'a> {
             pubkey: &key.watched.pubkey,
             owner: &self.world.owner,
             seed: options.seed,
-            slot: self.slot(now_ms),
+            slot,
         };
         let failed =
             |error: std::io::Error| RunError::File { path: options.node_program.clone(), reason: error.to_string() };
-        let figures = exit::give(&order).await.map_err(failed)?;
-        let heard = if figures.accepted { "is taken" } else { "is refused" };
-        self.event(now_ms, &format!("the owner's order to validator {index} to leave {heard}"));
-        self.exit = Some(figures);
-        Ok(())
+        exit::give(&order).await.map(Some).map_err(failed)
     }
 
     async fn figures(&self, epoch: u64) -> Result<EpochFigures, RunError> {
@@ -377,6 +419,7 @@ impl<'a> Run<'a> {
             checked: findings.checker.checked(),
             builder,
             exit: self.exit,
+            chain: self.chain.map(|chain| chain.figures().clone()),
         })
     }
 }
@@ -386,6 +429,7 @@ fn setup(
     dir: &Path,
     bootstrap: &cluster_bootstrap::Running,
     beacons: &Beacons,
+    chain: ChainConfig,
     http: Vec<String>,
 ) -> Setup {
     let options = &plan.options;
@@ -393,11 +437,13 @@ fn setup(
         dir: dir.to_owned(),
         network: options.network,
         operators: options.operators,
+        first_operator_id: options.first_operator_id(),
         seed: options.seed,
         preset: options.preset,
         tcp: options.transport == Transport::Tcp,
         bootstrap: bootstrap.dial_addresses().iter().map(ToString::to_string).collect(),
         beacon_urls: beacons.of_operators(),
+        chain,
         builder: options.builder,
         http,
         latency_ms: u64::try_from(options.link.latency.as_millis()).unwrap_or(u64::MAX),

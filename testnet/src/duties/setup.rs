@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use cluster_core::beacon::Preset;
 use cluster_core::committee::OperatorId;
 use cluster_core::network::Network;
+use cluster_node::config::ChainConfig;
 use cluster_node::network::Transport;
 use serde::{Deserialize, Serialize};
 
 use super::byzantine::Behaviour;
+use crate::world::World;
 
 /// Name of the file in the run's folder.
 pub const FILE: &str = "world.json";
@@ -24,6 +26,8 @@ pub struct Setup {
     pub network: Network,
     /// Size of the committee.
     pub operators: usize,
+    /// The id of its first operator.
+    pub first_operator_id: u32,
     /// Seed of keys and faults.
     pub seed: u64,
     /// Shape of the chain.
@@ -34,6 +38,8 @@ pub struct Setup {
     pub bootstrap: Vec<String>,
     /// Beacon nodes.
     pub beacon_urls: Vec<String>,
+    /// The contracts that say who is who and which validators there are, and whoever tells about them; off without a chain.
+    pub chain: ChainConfig,
     /// Whether a builder may build blocks.
     pub builder: bool,
     /// Where operators offer metrics and records over HTTP, in their order; nowhere when it is empty.
@@ -77,6 +83,12 @@ impl Setup {
         let text = serde_json::to_vec_pretty(self).map_err(|error| failed(error.to_string()))?;
         std::fs::write(&path, text).map_err(|error| failed(error.to_string()))?;
         Ok(path)
+    }
+
+    /// Everybody in the run.
+    #[must_use]
+    pub fn world(&self) -> World {
+        World::generate_from(self.network, self.first_operator_id, self.operators, self.seed)
     }
 
     /// Transport of the mesh.

@@ -39,6 +39,9 @@ pub struct StatsLine {
     /// Most milliseconds by which a timer was late since the line before.
     #[serde(default)]
     pub timer_lag_ms: u64,
+    /// Validators whose shares it holds and whose duties it performs; counted where a chain registers them.
+    #[serde(default)]
+    pub validators: Option<usize>,
     /// Operators that it is connected to.
     pub operators_connected: usize,
     /// What it counted against others.

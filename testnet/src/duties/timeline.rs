@@ -81,7 +81,6 @@ mod tests {
 
     use super::*;
     use crate::duties::options::Options;
-    use crate::world::World;
 
     #[test]
     fn everything_has_its_time() {
@@ -90,7 +89,7 @@ mod tests {
         options.stop = vec![(4, 2)];
         options.second_beacon = true;
         options.kill_beacon = Some(1);
-        let world = World::generate(options.network, options.operators, options.seed);
+        let world = options.world();
         let acts = timeline(&options.plan(&world).unwrap(), &world.ids());
         let at = |wanted: Act| acts.iter().find(|(_, act)| *act == wanted).unwrap().0;
         assert_eq!(at(Act::Epoch(3)), 5 * 8 * 3_000 + 1_000, "the last act");

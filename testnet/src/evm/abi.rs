@@ -34,6 +34,8 @@ sol! {
     function generateDepositData(bytes clusterNodePublicKey, address owner, bytes ownerPubkey, uint256 validatorCount, uint32[] operatorIds, uint256 depositAmount, address withdrawAddress) external payable;
     function generateExitData(bytes clusterNodePublicKey, bytes[] validatorPubKeys, uint256 activeEpoch) external payable;
 
+    error NotValidatorOwner(bytes publicKey);
+
     // The double of CSM
     event NodeOperatorAdded(uint256 indexed nodeOperatorId, address indexed managerAddress, address indexed rewardAddress, bool extendedManagerPermissions);
     function addNodeOperatorETH(uint256 keysCount, bytes publicKeys, bytes signatures, Management managementProperties, address referrer) external payable returns (uint256 nodeOperatorId);

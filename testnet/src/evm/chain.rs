@@ -165,6 +165,11 @@ impl Chain {
         self.rpc.set_balance(owner.address(), ether(OWNER_ETHER)).await
     }
 
+    /// Ether for a wallet of nobody's.
+    pub async fn endow(&self, wallet: &WalletKey) -> Result<(), EvmError> {
+        self.rpc.set_balance(wallet.address(), ether(OPERATOR_ETHER)).await
+    }
+
     /// How nodes read it.
     #[must_use]
     pub fn node_config(&self, network: Network) -> ChainConfig {
@@ -239,13 +244,24 @@ impl Chain {
 
     /// The owner orders validators to leave, by a transaction with the exact fee.
     pub async fn exit(&self, world: &World, pubkeys: &[PubkeyBytes], epoch: u64) -> Result<Exited, EvmError> {
+        self.exit_as(&world.owner, world, pubkeys, epoch).await
+    }
+
+    /// The same order by any wallet: the contract refuses who is not their owner.
+    pub async fn exit_as(
+        &self,
+        wallet: &WalletKey,
+        world: &World,
+        pubkeys: &[PubkeyBytes],
+        epoch: u64,
+    ) -> Result<Exited, EvmError> {
         let call = generateExitDataCall {
             clusterNodePublicKey: Bytes::copy_from_slice(&world.gateway.public_key().to_bytes()),
             validatorPubKeys: pubkeys.iter().map(|key| Bytes::copy_from_slice(&key.0)).collect(),
             activeEpoch: U256::from(epoch),
         };
         let paid = self.action_fee(GENERATE_EXIT_DATA, pubkeys.len()).await?;
-        let receipt = self.rpc.send(&world.owner, self.deployment.cluster_node, &call, paid).await?;
+        let receipt = self.rpc.send(wallet, self.deployment.cluster_node, &call, paid).await?;
         let contracts = self.deployment.contracts();
         let mut events = contracts.event_ids(&receipt.logs).into_iter().zip(&receipt.logs);
         let event = events.find_map(|(id, log)| match decode(contracts.which(&log.contract)?, log) {
