@@ -8,7 +8,9 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+use alloy_sol_types::SolError;
 use cluster_testnet::duties::report::{EpochFigures, Report};
+use cluster_testnet::evm::NotValidatorOwner;
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 /// What participation and blocks must reach where a quorum is alive.
@@ -58,10 +60,19 @@ fn blamed(report: &Report, operator: u32, reason: &str) -> u64 {
     counts.flatten().filter(|(counted, _)| counted.contains(reason)).map(|(_, count)| count).sum()
 }
 
-/// Four epochs without a fault; an owner lets a validator leave in the first one. Several tests look at it.
+/// Four epochs without a fault, of validators that are registered by transactions; by another one their owner lets one
+/// leave in the first epoch. Several tests look at it.
 fn undisturbed() -> &'static Report {
     static RUN: OnceLock<Report> = OnceLock::new();
-    RUN.get_or_init(|| duties("--validators 32 --operators 4 --epochs 4 --fork transition --exit 5@0 --seed 31"))
+    RUN.get_or_init(|| {
+        duties("--chain anvil --validators 32 --operators 4 --epochs 4 --fork transition --exit 5@0 --seed 31")
+    })
+}
+
+/// An operator stops for good; with another one an owner leaves the order to let a validator leave. Two tests look at it.
+fn without_one() -> &'static Report {
+    static RUN: OnceLock<Report> = OnceLock::new();
+    RUN.get_or_init(|| duties("--validators 32 --operators 4 --epochs 3 --stop 3@1 --exit 5@0 --split --seed 32"))
 }
 
 #[test]
@@ -85,8 +96,35 @@ fn a_committee_performs_every_duty_from_electra_into_fulu() {
 }
 
 #[test]
+fn registration_by_transactions_starts_duties_and_the_owners_transaction_ends_them() {
+    let report = undisturbed();
+    let chain = report.chain.as_ref().expect("a chain");
+    let network: u64 = chain.registered.iter().map(|one| one.validators as u64).sum();
+    assert_eq!((chain.request.validators, network, report.validators), (32, 32, 32), "{chain:?}");
+    // 0.001 ether for each in the request, 0.0005 to let one leave; registrations have a price per operator and block.
+    assert_eq!(chain.request.paid_wei, "32000000000000000", "{chain:?}");
+    for one in &chain.registered {
+        assert!(one.block > chain.request.block && one.paid_wei.parse::<u128>().unwrap() > 0, "{chain:?}");
+    }
+    // Nobody had a share before, and everybody has all of them afterwards: that there were duties, other tests see.
+    let operators: Vec<_> =
+        chain.operators.iter().map(|one| (one.id.0, one.validators_before, one.validators)).collect();
+    assert_eq!(operators, (1..=4).map(|id| (id, 0, 32)).collect::<Vec<_>>(), "{chain:?}");
+    assert!(report.operators.iter().all(|operator| operator.submitted.contains_key("attestation")), "{report:?}");
+
+    let exit = report.exit.as_ref().expect("an order to leave");
+    let refusal = hex::encode(NotValidatorOwner::SELECTOR);
+    assert!(!exit.stranger_accepted && exit.stranger_heard.contains(&refusal), "the contract refuses: {exit:?}");
+    let order = chain.exit.as_ref().expect("the owner's transaction");
+    assert!(exit.accepted && exit.owner_heard.contains(&order.transaction), "{exit:?}");
+    assert_eq!((order.validators, order.paid_wei.as_str()), (1, "500000000000000"), "{chain:?}");
+    // The earliest epoch that the chain allows: MAX_SEED_LOOKAHEAD after the next one.
+    assert_eq!((exit.status.as_str(), exit.exit_epoch), ("exited_unslashed", 5), "{exit:?}");
+}
+
+#[test]
 fn a_committee_goes_on_without_one_of_its_operators() {
-    let report = duties("--validators 32 --operators 4 --epochs 3 --stop 3@1 --split --seed 32");
+    let report = without_one();
     assert_eq!(report.keys, "split");
     assert!(report.events.iter().any(|event| event.slot == 8 && event.what == "operator 103 is stopped"), "{report:?}");
 }
@@ -113,13 +151,13 @@ fn operators_that_are_killed_in_turn_come_back() {
 
 #[test]
 fn only_the_owner_lets_a_validator_leave() {
-    let exit = undisturbed().exit.as_ref().expect("an order to leave");
+    let exit = without_one().exit.as_ref().expect("an order to leave");
     assert!(!exit.stranger_accepted, "{exit:?}");
     let belongs = format!("validator {} belongs to ", exit.pubkey);
     assert!(exit.stranger_heard.contains(&belongs), "the stranger is refused in words: {exit:?}");
     assert!(exit.accepted && exit.owner_heard.contains("accepted"), "{exit:?}");
-    // The earliest epoch that the chain allows: MAX_SEED_LOOKAHEAD after the next one.
-    assert_eq!((exit.status.as_str(), exit.exit_epoch), ("exited_unslashed", 5), "{exit:?}");
+    // The run ends in epoch 4.
+    assert_eq!((exit.status.as_str(), exit.exit_epoch), ("active_exiting", 5), "{exit:?}");
 }
 
 #[test]
