@@ -40,7 +40,7 @@ only cluster-bootstrap cluster-net cluster-core cluster-crypto
 private blst cluster-crypto
 private bincode cluster-core
 private sled cluster-node
-private ethers cluster-node cluster-service
+private ethers cluster-node cluster-service cluster-testnet
 
 # Machines perform no IO, keep no time and write no logs: what would let them is not even compiled.
 forbidden='^(tokio|async-std|libp2p|sled|ethers|tracing|log)(-.*)?$'
