@@ -171,7 +171,8 @@ fn what_is_no_certificate_or_no_list_is_refused_in_words() {
 fn a_request_by_an_event_needs_the_log_that_the_certificate_names() {
     assert_eq!(Files::read_in("event").failures(), []);
     let nobody_looked = |expected: &mut Value| drop(expected.as_object_mut().unwrap().remove("event"));
-    let changes: [(&str, &dyn Fn(&mut Value)); 6] = [
+    type Change<'a> = (&'a str, &'a dyn Fn(&mut Value));
+    let changes: [Change<'_>; 6] = [
         ("nobody looked", &nobody_looked),
         ("another transaction", &|expected| {
             expected["event"]["transaction_hash"] = flip(&expected["event"]["transaction_hash"]);
@@ -190,7 +191,7 @@ fn a_request_by_an_event_needs_the_log_that_the_certificate_names() {
     }
 }
 
-/// The fourth word of the event's data is the number of validators, which the log then asks for.
+/// Each word of the event's data in turn is another one; some are not part of the request.
 #[test]
 fn a_log_that_asks_for_something_else_is_found_out() {
     let good = Files::read_in("event");
