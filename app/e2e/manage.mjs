@@ -237,7 +237,7 @@ async function monitorAndCluster(world) {
 async function byEvent(world) {
   const { page, wallet, context } = await open(world);
   await page.getByRole('navigation').getByRole('link', { name: 'Ceremonies' }).click();
-  await page.getByRole('table').getByRole('link').first().click();
+  await page.getByRole('main').getByRole('listitem').getByRole('link').first().click();
   await page.getByText(/^Sent by .* in transaction/).waitFor(SLOW);
   await page.getByRole('button', { name: 'Download deposit data' }).waitFor(SLOW);
   await page.getByRole('navigation').getByRole('link', { name: 'Register' }).click();
