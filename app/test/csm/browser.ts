@@ -84,7 +84,15 @@ export class Browser {
     return sendBatch(this.sender, this.journal, this.batch(id), this.keys, leave);
   }
 
+  /** Where every transaction gets a block by itself, the answer to its sender may come before the block. */
+  private async settled() {
+    const { client } = this.chain;
+    while ((await client.getAutomine()) && (await client.getTxpoolStatus()).pending > 0)
+      await new Promise((done) => setTimeout(done, 10));
+  }
+
   async look(id: string): Promise<Evidence> {
+    await this.settled();
     const evidence = await readEvidence(this.sender, this.journal, this.batch(id));
     this.journal = reduce(this.journal, { type: 'evidence', id, evidence });
     return evidence;
