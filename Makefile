@@ -25,7 +25,7 @@ app: ## The web app in app/dist, which cluster-service embeds and serves (needs 
 
 app-pictures: app ## Pictures of every page in docs/app (needs Chromium)
 	cargo build --locked --workspace --bins $(TEST_FEATURES)
-	PICTURES=1 bash app/tools/npm.sh run e2e -- pages
+	PICTURES=1 bash app/tools/npm.sh run e2e
 
 demo: ## A whole network makes 3 validators; with npm on a chain of its own, up to their exit
 	@if command -v npm >/dev/null; then bash app/tools/npm.sh run build; else echo "without npm the web app is left out"; fi

@@ -36,7 +36,7 @@ async function see(page, name) {
     if (process.env.PICTURES !== '1') continue;
     mkdirSync(PICTURES, { recursive: true });
     for (const theme of ['light', 'dark']) {
-      await page.emulateMedia({ colorScheme: theme });
+      await page.evaluate((to) => (document.documentElement.dataset.theme = to), theme);
       await page.screenshot({
         path: `${PICTURES}${name}-${theme}-${form}.png`,
         fullPage: true,
@@ -44,7 +44,7 @@ async function see(page, name) {
       });
     }
   }
-  await page.emulateMedia({ colorScheme: 'light' });
+  await page.evaluate(() => (document.documentElement.dataset.theme = 'light'));
   await page.setViewportSize({ width: 1280, height: 860 });
 }
 
@@ -161,7 +161,7 @@ async function manage(world) {
   await page.goto('/validators?status=registered');
   await page.getByRole('table', { name: 'Validators' }).getByRole('link').last().click();
   await page.getByRole('heading', { name: 'Subscription' }).waitFor(SLOW);
-  await see(page, 'validator');
+  await see(page, 'validator-registered');
   const end = async () =>
     Number(
       /block (\d+)/.exec(
