@@ -73,6 +73,7 @@ tests!(
     beacon_containers,
     certificate,
     certificate_json,
+    chain_log,
     chain_spec,
     config,
     dealing_parts,
