@@ -1,47 +1,25 @@
 // Registration, subscriptions, exit, monitoring and clusters, on a chain with the contracts.
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { readFileSync } from 'node:fs';
 import { createPublicClient, createTestClient, http } from 'viem';
 import { hoodi } from 'viem/chains';
-import { ChainWallet } from './chain-wallet.mjs';
+import { check, picture } from './pages.mjs';
 import * as steps from './steps.mjs';
 import { openPage } from './world.mjs';
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const PICTURES = process.env.PICTURES_DIR ?? new URL('../../docs/app/', import.meta.url).pathname;
 const SLOW = { timeout: 30_000 };
 
+/** Axe, width and pictures of a page in its forms and themes. */
 async function see(page, name) {
-  await page.evaluate(AXE);
-  const found = await page.evaluate(() =>
-    window.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'best-practice'] }),
-  );
-  const serious = found.violations
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .map(
-      ({ id, nodes }) =>
-        `${id}: ${nodes.map(({ target, failureSummary }) => `${target} ${failureSummary}`).join('; ')}`,
-    );
-  assert.deepEqual(serious, [], `axe-core on ${name}`);
-  for (const [form, width] of [
-    ['desktop', 1280],
-    ['phone', 360],
+  for (const [form, width, height] of [
+    ['desktop', 1280, 860],
+    ['phone', 360, 780],
   ]) {
-    await page.setViewportSize({ width, height: form === 'phone' ? 780 : 860 });
-    const wider = await page.evaluate(
-      () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
-    );
-    assert.ok(wider <= 0, `${name} is ${wider} px wider than ${form}`);
-    if (process.env.PICTURES !== '1') continue;
-    mkdirSync(PICTURES, { recursive: true });
+    await page.setViewportSize({ width, height });
     for (const theme of ['light', 'dark']) {
       await page.evaluate((to) => (document.documentElement.dataset.theme = to), theme);
-      await page.screenshot({
-        path: `${PICTURES}${name}-${theme}-${form}.png`,
-        fullPage: true,
-        animations: 'disabled',
-      });
+      await check(page, `${name}-${theme}-${form}`);
+      await picture(page, `${name}-${theme}-${form}`, { fullPage: true });
     }
   }
   await page.evaluate(() => (document.documentElement.dataset.theme = 'light'));
@@ -110,7 +88,7 @@ async function reload(world) {
   // The page goes away while the wallet asks; the person then confirms.
   let confirm;
   const asked = new Promise((resolve) => {
-    wallet.beforeSend = () => {
+    wallet.beforeSending = () => {
       resolve();
       return new Promise((done) => (confirm = done));
     };
@@ -123,7 +101,7 @@ async function reload(world) {
     .getByText(/answer lost|maybe on its way/)
     .waitFor(SLOW);
   assert.equal(await registerButton(page).count(), 0, 'not offered again while nobody knows');
-  wallet.beforeSend = undefined;
+  wallet.beforeSending = undefined;
   confirm();
   await page.getByText('Nothing is left to register among what you chose.').waitFor(SLOW);
   assert.equal(wallet.sent.length, 1);
@@ -137,8 +115,8 @@ async function reverted(world) {
   await makeAndRegister(page, 1);
   await registerButton(page).waitFor(SLOW);
   // Another browser of the same owner is quicker: the very same registration is in a block before this one.
-  wallet.beforeSend = async (transaction) => {
-    wallet.beforeSend = undefined;
+  wallet.beforeSending = async (transaction) => {
+    wallet.beforeSending = undefined;
     const client = createPublicClient({ chain: hoodi, transport: http(world.network.rpc) });
     const test = createTestClient({ mode: 'anvil', chain: hoodi, transport: http(world.network.rpc) });
     await test.mine({ blocks: 1 });
@@ -256,9 +234,4 @@ export const tests = [
   ['register, reverted', reverted],
   ['validator: top-up, exit, removal', manage],
   ['monitor and cluster', monitorAndCluster],
-].map(([name, run]) => ({
-  name: `manage: ${name}`,
-  chain: 'manage',
-  run: ({ browser, network }) =>
-    run({ browser, network, newWallet: () => new ChainWallet(network.ownerKey, network.rpc) }),
-}));
+].map(([name, run]) => ({ name: `manage: ${name}`, chain: 'manage', run }));

@@ -29,10 +29,10 @@ export async function check(page, name) {
   assert.ok(wider <= 0, `${name} is ${wider} px wider than the window`);
 }
 
-export async function picture(page, name) {
+export async function picture(page, name, options = {}) {
   if (process.env.PICTURES !== '1') return;
   mkdirSync(PICTURES, { recursive: true });
-  await page.screenshot({ path: `${PICTURES}${name}.png`, animations: 'disabled' });
+  await page.screenshot({ path: `${PICTURES}${name}.png`, animations: 'disabled', ...options });
 }
 
 /** Ids, keys and times differ in every run; pictures shall not. */

@@ -13,7 +13,9 @@ export class Wallet {
     this.rpc = rpc;
     /** Answers about transactions that never reach the page, although they are sent. */
     this.loses = 0;
-    /** Something that happens between the page's question and the sending. */
+    /** Hashes of what was sent. */
+    this.sent = [];
+    /** Called with a transaction before it goes out; a test can hold it, or send something else before. */
     this.beforeSending = undefined;
     /** Methods that the person declines, once each. */
     this.declines = [];
@@ -66,24 +68,28 @@ export class Wallet {
       case 'eth_sendTransaction':
         return this.send(params[0]);
       default:
+        // What a wallet does not answer itself, the chain's node does.
+        if (this.rpc) return this.client.request({ method, params });
         throw Object.assign(new Error(`the test wallet does not know ${method}`), { code: -32601 });
     }
   }
 
+  get client() {
+    const chain = { ...hoodi, id: this.chainId };
+    return createWalletClient({ account: this.account, chain, transport: http(this.rpc) });
+  }
+
   /** Signs and sends, as a wallet does after the person has confirmed. */
   async send({ to, data, value, gas }) {
-    await this.beforeSending?.();
-    const client = createWalletClient({
-      account: this.account,
-      transport: http(this.rpc),
-      chain: { ...hoodi, id: this.chainId },
-    });
-    const hash = await client.sendTransaction({
+    const transaction = {
       to,
       data,
-      value: value === undefined ? 0n : BigInt(value),
+      value: BigInt(value ?? 0),
       gas: gas === undefined ? undefined : BigInt(gas),
-    });
+    };
+    await this.beforeSending?.(transaction);
+    const hash = await this.client.sendTransaction(transaction);
+    this.sent.push(hash);
     if (this.loses > 0) {
       this.loses -= 1;
       await new Promise(() => undefined);

@@ -9,15 +9,16 @@ import { PageHead } from '../ui/PageHead';
 import { CheckList } from '../verify/CheckList';
 import { isVerified, useVerification } from '../verify/useVerification';
 import { readFiles, requestOf, taskOf, type Chosen } from './files';
+import { FilesField } from './FilesField';
 import { TransactionCard } from './TransactionCard';
 
 /** For every member of a group: are the keys in our transaction those of our ceremony? Needs no login. */
 export function CheckPage() {
   const [chosen, setChosen] = useState<Chosen>({});
   const [refused, setRefused] = useState<string>();
-  const choose = (files: FileList | null) => {
+  const choose = (files: File[]) => {
     setRefused(undefined);
-    readFiles([...(files ?? [])], chosen).then(setChosen, (error: unknown) => {
+    readFiles(files, chosen).then(setChosen, (error: unknown) => {
       setRefused(error instanceof Error ? error.message : String(error));
     });
   };
@@ -30,26 +31,7 @@ export function CheckPage() {
         <Link to="/cluster">cluster page</Link>.
       </PageHead>
       <Card title="Files of the ceremony">
-        <div className="field">
-          <label htmlFor="files">certificate.json and deposit_data-….json</label>
-          <input
-            id="files"
-            type="file"
-            className="input"
-            multiple
-            accept=".json,application/json"
-            onChange={(event) => choose(event.target.files)}
-          />
-          <span className="hint" role="status">
-            {certificate ? 'Certificate chosen. ' : 'The certificate is missing. '}
-            {depositData ? 'Deposit data chosen.' : 'The deposit data are missing.'}
-          </span>
-        </div>
-        {refused && (
-          <Notice kind="error" title="This file does not help">
-            <p>{refused}</p>
-          </Notice>
-        )}
+        <FilesField chosen={chosen} refused={refused} onChoose={choose} />
       </Card>
       {certificate !== undefined && depositData !== undefined && (
         <Checked certificate={certificate} depositData={depositData} />

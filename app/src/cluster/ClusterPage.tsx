@@ -4,6 +4,7 @@ import type { Hex } from 'viem';
 import { ceremonyFile } from '../api/ceremonies';
 import { useOperators } from '../api/operators';
 import { requestOf, readFiles, taskOf, type Chosen } from '../check/files';
+import { FilesField } from '../check/FilesField';
 import { useAppConfig } from '../config/config';
 import { sameAddress, useSession } from '../session/session';
 import '../styles/manage.css';
@@ -49,27 +50,9 @@ export function ClusterPage() {
             Fetch from the service
           </Button>
         )}
-        <div className="field">
-          <label htmlFor="cluster-files">certificate.json and deposit_data-….json</label>
-          <input
-            id="cluster-files"
-            type="file"
-            className="input"
-            multiple
-            accept=".json,application/json"
-            onChange={({ target }) => attempt(readFiles([...(target.files ?? [])], chosen))}
-          />
-          <span className="hint" role="status">
-            {certificate ? 'Certificate chosen. ' : 'The certificate is missing. '}
-            {depositData ? 'Deposit data chosen.' : 'The deposit data are missing.'} The owner of the ceremony
-            downloads both from its page.
-          </span>
-        </div>
-        {refused && (
-          <Notice kind="error" title="This does not help">
-            <p>{refused}</p>
-          </Notice>
-        )}
+        <FilesField chosen={chosen} refused={refused} onChoose={(files) => attempt(readFiles(files, chosen))}>
+          The owner of the ceremony downloads both from its page.
+        </FilesField>
       </Card>
       {certificate !== undefined && depositData !== undefined && (
         <Cluster certificate={certificate} depositData={depositData} wanted={ceremonyId} />

@@ -7,6 +7,7 @@ import { compare, mayConfirm } from '../check/transaction';
 import { useAppConfig } from '../config/config';
 import { Amount } from '../network/Amount';
 import { readAll, useChainInfo, useReader } from '../network/chain';
+import { AddressField } from '../ui/AddressField';
 import { Button } from '../ui/Button';
 import { Card } from '../ui/Card';
 import { download } from '../ui/download';
@@ -102,14 +103,11 @@ export function SafeCard({ certificate }: { certificate: string }) {
         A file for Safe&apos;s Transaction Builder that submits these keys to Lido&apos;s Community Staking
         Module with the bond in ETH. The Safe is manager and reward address of a new node operator.
       </p>
-      <Field
+      <AddressField
         label="Address of your Safe"
-        mono
-        autoComplete="off"
-        spellCheck={false}
         value={form.safe}
         error={tried && fault?.includes('Safe') ? fault : undefined}
-        onChange={({ target }) => setForm({ ...form, safe: target.value })}
+        onChange={(address) => setForm({ ...form, safe: address })}
       />
       <RadioGroup.Root
         className="options"

@@ -1,8 +1,8 @@
 import { RadioGroup } from 'radix-ui';
 import type { Address } from 'viem';
 import { formatWei } from '../money/wei';
+import { AddressField } from '../ui/AddressField';
 import { Badge } from '../ui/Badge';
-import { Field } from '../ui/Field';
 import { Notice } from '../ui/Notice';
 import type { Eligibility, Gate } from './contracts';
 import type { Draft } from './draft';
@@ -46,39 +46,30 @@ export function NewOperatorFields(props: NewOperatorProps) {
     <div className="stack csm-new">
       <Gates {...props} />
       {draft.gate !== 'permissionless' && <Proof {...props} />}
-      <Field
+      <AddressField
         label="Manager"
         hint="Adds and removes keys. Empty: this wallet."
-        mono
-        autoComplete="off"
-        spellCheck={false}
         placeholder="0x… or empty"
         value={draft.manager}
         error={errors.manager}
-        onChange={({ target }) => set({ manager: target.value })}
+        onChange={(address) => set({ manager: address })}
       />
-      <Field
+      <AddressField
         label="Reward address"
         hint="Receives bond and rewards. Empty: this wallet."
-        mono
-        autoComplete="off"
-        spellCheck={false}
         placeholder="0x… or empty"
         value={draft.reward}
         error={errors.reward}
-        onChange={({ target }) => set({ reward: target.value })}
+        onChange={(address) => set({ reward: address })}
       />
       <Extended checked={draft.extended} onChange={(extended) => set({ extended })} />
-      <Field
+      <AddressField
         label="Referrer"
         hint="Who brought you here, if somebody did."
-        mono
-        autoComplete="off"
-        spellCheck={false}
         placeholder="0x… or empty"
         value={draft.referrer}
         error={errors.referrer}
-        onChange={({ target }) => set({ referrer: target.value })}
+        onChange={(address) => set({ referrer: address })}
       />
     </div>
   );

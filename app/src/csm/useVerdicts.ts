@@ -3,7 +3,7 @@ import { usePublicClient } from 'wagmi';
 import { ceremonyFile, type Ceremony } from '../api/ceremonies';
 import type { Operator } from '../api/operators';
 import { useAppConfig } from '../config/config';
-import { lookUpEvent } from '../verify/event';
+import { withEvent } from '../verify/event';
 import { expectedOf } from '../verify/expected';
 import { verify, type Verdict } from './verified';
 
@@ -37,13 +37,9 @@ export function useVerdicts(
             ceremonyFile(id, 'deposit-data'),
           ]);
           const { expected } = expectedOf(ceremony, operators, config, owner);
-          const event = await lookUpEvent(certificate, client, config.contracts);
           const others = [...knownPubkeys].filter(([other]) => other !== id).flatMap(([, keys]) => keys);
-          return verify({
-            certificate,
-            depositData,
-            expected: { ...expected, known_pubkeys: others, event },
-          });
+          const task = { certificate, depositData, expected: { ...expected, known_pubkeys: others } };
+          return verify(await withEvent(task, client, config.contracts));
         },
         enabled: ceremony !== undefined && operators.length > 0,
         staleTime: Infinity,

@@ -1,5 +1,6 @@
 import { RadioGroup } from 'radix-ui';
 import { useAppConfig } from '../config/config';
+import { AddressField } from '../ui/AddressField';
 import { Field } from '../ui/Field';
 import { Notice } from '../ui/Notice';
 import type { Draft } from './draft';
@@ -57,15 +58,11 @@ export function WithdrawalField({ draft, onChange, errors }: Props) {
               use an address whose key you hold.
             </p>
           </Notice>
-          <Field
+          <AddressField
             label="Withdrawal address"
-            mono
-            autoComplete="off"
-            spellCheck={false}
-            placeholder="0x…"
             value={draft.address}
             error={errors.address}
-            onChange={(event) => onChange({ ...draft, address: event.target.value })}
+            onChange={(address) => onChange({ ...draft, address })}
           />
         </>
       )}

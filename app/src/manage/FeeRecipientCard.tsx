@@ -10,9 +10,9 @@ import type { Chain } from '../network/NeedsChain';
 import { useOwnWallet, useSend } from '../network/send';
 import { describeCall } from '../network/words';
 import { OwnWalletNotice } from '../register/OwnWalletNotice';
+import { AddressField } from '../ui/AddressField';
 import { Button } from '../ui/Button';
 import { Card } from '../ui/Card';
-import { Field } from '../ui/Field';
 import { Notice } from '../ui/Notice';
 import { withdrawsTo } from './withdrawal';
 
@@ -102,14 +102,11 @@ function Chosen({ chain, validator }: { chain: Chain; validator: Validator }) {
       <details className="more">
         <summary>Change</summary>
         <div className="stack">
-          <Field
+          <AddressField
             label="New fee recipient"
-            mono
-            autoComplete="off"
-            spellCheck={false}
             value={text}
             error={tried ? fault : undefined}
-            onChange={({ target }) => setText(target.value)}
+            onChange={(address) => setText(address)}
           />
           <RadioGroup.Root
             className="options"

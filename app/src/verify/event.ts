@@ -1,6 +1,8 @@
 import type { Hash, PublicClient } from 'viem';
 import type { AppConfig } from '../config/config';
-import type { ExpectedEvent } from './types';
+import type { ExpectedEvent, VerifyTask } from './types';
+
+type Reader = Pick<PublicClient, 'getTransactionReceipt'>;
 
 interface EventId {
   contract: string;
@@ -25,7 +27,7 @@ function eventOf(certificate: string): EventId | undefined {
  */
 export async function lookUpEvent(
   certificate: string,
-  client: Pick<PublicClient, 'getTransactionReceipt'> | undefined,
+  client: Reader | undefined,
   contracts: AppConfig['contracts'],
 ): Promise<ExpectedEvent | undefined> {
   const id = eventOf(certificate);
@@ -38,4 +40,14 @@ export async function lookUpEvent(
   if (!log) return undefined;
   const { contract, transaction_hash, log_index } = id;
   return { contract, transaction_hash, log_index, topics: log.topics, data: log.data };
+}
+
+/** The task with what the chain has at its event, if its request is one. Rejects when the chain cannot be asked. */
+export async function withEvent(
+  task: VerifyTask,
+  client: Reader | undefined,
+  contracts: AppConfig['contracts'],
+): Promise<VerifyTask> {
+  const event = await lookUpEvent(task.certificate, client, contracts);
+  return event ? { ...task, expected: { ...task.expected, event } } : task;
 }

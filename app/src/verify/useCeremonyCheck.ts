@@ -1,17 +1,13 @@
 import { useQuery } from '@tanstack/react-query';
 import { useMemo } from 'react';
-import { usePublicClient } from 'wagmi';
 import { ceremonyFile, type Ceremony } from '../api/ceremonies';
 import type { Operator } from '../api/operators';
 import { useAppConfig } from '../config/config';
 import { useSession } from '../session/session';
-import { lookUpEvent } from './event';
 import { expectedOf } from './expected';
 import { isVerified, useVerification } from './useVerification';
 
 function useFiles(id: string | undefined) {
-  const { chain_id, contracts } = useAppConfig();
-  const client = usePublicClient({ chainId: chain_id });
   return useQuery({
     queryKey: ['ceremony-files', id],
     queryFn: async () => {
@@ -19,8 +15,7 @@ function useFiles(id: string | undefined) {
         ceremonyFile(id ?? '', 'certificate'),
         ceremonyFile(id ?? '', 'deposit-data'),
       ]);
-      const event = await lookUpEvent(certificate, client, contracts);
-      return { certificate, depositData, event };
+      return { certificate, depositData };
     },
     enabled: id !== undefined,
     // What is verified must be what is saved, and what is sent to the chain.
@@ -35,9 +30,7 @@ export function useCeremonyCheck(ceremony: Ceremony | undefined, operators: read
   const files = useFiles(ceremony?.ceremony_id);
   const task = useMemo(() => {
     if (!ceremony || !files.data || !owner || operators.length === 0) return undefined;
-    const { certificate, depositData, event } = files.data;
-    const { expected, remembered } = expectedOf(ceremony, operators, config, owner);
-    return { certificate, depositData, remembered, expected: { ...expected, event } };
+    return { ...files.data, ...expectedOf(ceremony, operators, config, owner) };
   }, [files.data, owner, operators, ceremony, config]);
   const state = useVerification(task);
   return { files, task, state, verified: isVerified(state) };

@@ -1,4 +1,7 @@
 import { useEffect, useState } from 'react';
+import { usePublicClient } from 'wagmi';
+import { useAppConfig } from '../config/config';
+import { withEvent } from './event';
 import type { CheckName, CheckOutcome, VerifyMessage, VerifyTask } from './types';
 import { CHECK_ORDER } from './types';
 
@@ -45,17 +48,35 @@ export function isVerified(state: VerificationState): boolean {
 
 /** Verifies in a thread of its own; begins anew when the task changes, and does nothing without one. */
 export function useVerification(task: VerifyTask | undefined): VerificationState {
+  const { chain_id, contracts } = useAppConfig();
+  const client = usePublicClient({ chainId: chain_id });
   const [held, setHeld] = useState<{ task: VerifyTask; state: VerificationState }>();
   useEffect(() => {
     if (!task) return;
-    const worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
-    const see = (message: VerifyMessage) =>
+    let worker: Worker | undefined;
+    let left = false;
+    const see = (message: VerifyMessage) => {
+      if (left) return;
       setHeld((before) => ({ task, state: take(before?.task === task ? before.state : NOTHING, message) }));
-    worker.onmessage = (event: MessageEvent<VerifyMessage>) => see(event.data);
-    worker.onerror = () =>
-      see({ kind: 'failed', reason: 'The verifier stopped. Reload the page to try again.' });
-    worker.postMessage(task);
-    return () => worker.terminate();
-  }, [task]);
+    };
+    const start = (complete: VerifyTask) => {
+      if (left) return;
+      worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
+      worker.onmessage = (event: MessageEvent<VerifyMessage>) => see(event.data);
+      worker.onerror = () =>
+        see({ kind: 'failed', reason: 'The verifier stopped. Reload the page to try again.' });
+      worker.postMessage(complete);
+    };
+    withEvent(task, client, contracts).then(start, () =>
+      see({
+        kind: 'failed',
+        reason: 'The chain cannot be asked for the request. Reload the page to try again.',
+      }),
+    );
+    return () => {
+      left = true;
+      worker?.terminate();
+    };
+  }, [task, client, contracts]);
   return held && held.task === task ? held.state : NOTHING;
 }

@@ -1,0 +1,2 @@
+/** The text of src/csm/abi.ts. */
+export function generate(): Promise<string>;
