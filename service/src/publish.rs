@@ -12,8 +12,9 @@ use crate::state::AppState;
 use crate::store::{CertificateRow, NewCeremony, Outcome, ValidatorRow};
 use axum::body::Bytes;
 use cluster_core::certificate::{Certificate, Readiness};
+use cluster_core::chain::EventId;
 use cluster_core::encoding::to_hex;
-use cluster_core::request::{Origin, SignedRequest};
+use cluster_core::request::{EventLookup, Origin, SignedRequest};
 use rand_core::OsRng;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -142,10 +143,23 @@ impl Candidate {
             let detail = format!("The certificate is for another chain; this service serves {}.", state.network);
             return Err(Problem::invalid("transcript.request.request.chain_id", detail));
         }
+        if let Some(event) = self.unread_event(state) {
+            let detail =
+                format!("The service has not read the event {event} yet, which asks for this ceremony; try again.");
+            return Err(Problem::unavailable(detail).with_field("transcript.request.event"));
+        }
         let result = self.certificate.verify(Some(state.registry.as_ref()), &mut OsRng);
         state.metrics.verify_seconds.observe(begin.elapsed().as_secs_f64());
         result.map_err(|error| Problem::invalid(error.field.clone(), error.problem.to_string()))?;
         Ok(self)
+    }
+
+    /// The event of the request, when this service does not know it. Operators read the chain themselves, and a ceremony takes
+    /// less time than a poll of ours: that is no reason to refuse their work for good.
+    fn unread_event(&self, state: &AppState) -> Option<EventId> {
+        let event = self.certificate.transcript.request.origin.event()?;
+        let is_unread = state.registry.event_request(event) == EventLookup::Unknown;
+        (is_unread && event.chain_id == state.network.chain_id()).then_some(*event)
     }
 }
 

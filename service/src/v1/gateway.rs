@@ -185,7 +185,8 @@ impl Drop for Waiting {
     responses((status = 200, body = PublishAnswer, description = "Merged, or known already"),
               (status = 201, body = PublishAnswer, description = "First certificate of the ceremony"),
               (status = 401, body = Problem), (status = 409, body = Problem), (status = 413, body = Problem),
-              (status = 422, body = Problem)))]
+              (status = 422, body = Problem),
+              (status = 503, body = Problem, description = "The service has not read the event of the request yet")))]
 pub async fn publish_certificate(
     State(state): State<AppState>,
     ApiPath(id): ApiPath,

@@ -2,6 +2,7 @@
 
 use crate::support::chain_world::{DEPOSIT_CONTRACT, MODULE};
 use crate::support::{on_both_databases, ChainWorld, Database};
+use cluster_core::chain::EventId;
 use cluster_core::request::Origin;
 use cluster_crypto::ethereum::Address;
 use reqwest::Method;
@@ -194,23 +195,34 @@ on_both_databases! {
         chain.world.shutdown().await;
     }
 
-    async fn a_certificate_of_an_event_that_the_chain_does_not_have_is_refused(database: Database) {
+    async fn a_certificate_of_an_event_waits_for_the_event_and_must_be_what_it_asks_for(database: Database) {
         let chain = ChainWorld::start(database).await;
         let asked = chain.ask(1).await;
         chain.catch_up().await;
         let good = chain.open_requests().await.pop().unwrap();
         let Origin::Event(event) = good.origin else { panic!("{good:?}") };
         assert_eq!(event.transaction_hash.to_string(), asked.tx_hash);
-        // The same request with more validators, and one of an event that never was.
+        // The same request with more validators.
         let mut more = good.clone();
         more.request.validator_count = 2;
-        let mut elsewhere = good.clone();
-        elsewhere.origin = Origin::Event(cluster_core::chain::EventId { log_index: event.log_index + 1, ..event });
-        for lie in [more, elsewhere] {
-            let refused = chain.world.publish(0, &chain.world.certificate(&lie, 5)).await;
-            assert!(refused.problem(422).starts_with("transcript.request"), "{}", refused.text);
-        }
+        let refused = chain.world.publish(0, &chain.world.certificate(&more, 5)).await;
+        assert!(refused.problem(422).starts_with("transcript.request"), "{}", refused.text);
         assert_eq!(chain.world.publish(0, &chain.world.certificate(&good, 5)).await.status, 201);
+        // Of an event that never was nothing is stored, and nobody is told that it never will be.
+        let by = |event: EventId| {
+            let mut request = good.clone();
+            (request.request.nonce, request.origin) = (event.nonce(), Origin::Event(event));
+            chain.world.certificate(&request, 6)
+        };
+        let never = by(EventId { log_index: event.log_index + 1, ..event });
+        assert_eq!(chain.world.publish(0, &never).await.problem(503), "transcript.request.event");
+        // Operators that read the chain sooner than this service are done before it has read the event: their work is taken later.
+        let second = chain.ask(1).await;
+        let early = by(EventId { transaction_hash: serde_json::from_value(json!(second.tx_hash)).unwrap(), ..event });
+        assert_eq!(chain.world.publish(0, &early).await.problem(503), "transcript.request.event");
+        chain.catch_up().await;
+        assert_eq!(chain.world.publish(0, &early).await.status, 201);
+        assert_eq!(chain.world.publish(0, &never).await.status, 503);
         chain.world.shutdown().await;
     }
 
