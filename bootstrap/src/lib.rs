@@ -11,11 +11,9 @@
 //! | `http.rs` | `/health`, `/ready` and `/metrics` |
 //! | `metrics.rs` | what is counted |
 //! | `config.rs` | the configuration file, environment and flags of the binary |
-//! | `key.rs` | the encrypted key file |
 
 pub mod config;
 mod http;
-pub mod key;
 mod metrics;
 mod server;
 

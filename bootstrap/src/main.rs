@@ -6,7 +6,8 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::Parser;
 use cluster_bootstrap::config::{self, FileConfig, LogFormat};
-use cluster_bootstrap::{key, start, BootstrapConfig, Running};
+use cluster_bootstrap::{start, BootstrapConfig, Running};
+use cluster_net::key_file;
 use figment::value::Value;
 use tokio::signal::unix::{signal, SignalKind};
 
@@ -67,7 +68,7 @@ async fn main() -> anyhow::Result<()> {
     }
     let config = config::load(flags.config.as_deref(), &flags.fields())?;
     init_logs(&config)?;
-    let identity = key::load(&config.identity.key_file, &config.identity.password_file)?;
+    let identity = key_file::load_identity(&config.identity.key_file, &config.identity.password_file)?;
     let running = start(BootstrapConfig {
         identity,
         registry: Arc::new(config.registry()?),

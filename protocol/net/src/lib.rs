@@ -15,6 +15,7 @@
 //! | [`discovery`] | signed operator records, gossip and Kademlia |
 //! | [`gate`] | who may connect at all |
 //! | [`identity`] | the registered key is the libp2p identity |
+//! | [`key_file`] | where that key is kept: an encrypted, private file |
 //!
 //! This crate composes no swarm and runs no task: `cluster-node` and `cluster-bootstrap` do. Nothing here trusts
 //! the content of a message; checks of signatures belong to the caller, outside the swarm's poll loop.
@@ -26,6 +27,7 @@ pub mod dkg;
 pub mod gate;
 pub mod identity;
 pub mod info;
+pub mod key_file;
 pub mod performance;
 pub mod presence;
 pub mod publish;
