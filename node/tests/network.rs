@@ -334,6 +334,7 @@ async fn a_request_travels_by_gossip_and_records_by_themselves() {
             amount_gwei: 32_000_000_000,
             nonce: 1,
             deadline: 1,
+            reshare: None,
         },
         origin: Origin::Signature(RecoverableSignature::from_bytes(&[27; 65]).unwrap()),
     };

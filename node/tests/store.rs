@@ -47,7 +47,7 @@ fn a_journal_is_read_back_in_order_and_secrets_are_not_on_disk_in_clear() {
             qualified: vec![(OperatorId(1), [7; 32])],
         };
         let records = [
-            Record::Started { request: world.request(1, 1), now: Time(5), seed: Secret::new(seed) },
+            Record::Started { request: world.request(1, 1), now: Time(5), seed: Secret::new(seed), inherited: None },
             Record::Received { now: Time(6), from: OperatorId(1), bytes: public.clone() },
             Record::Shares(shares),
             Record::Deadline { now: Time(7) },
@@ -152,7 +152,12 @@ fn shares_moved_to_another_ceremony_do_not_open() {
         let store = Arc::new(Store::open(dir.path(), &key).unwrap());
         for id in ids {
             let mut journal = Journal::open(Arc::clone(&store), id).unwrap();
-            let seed = Record::Started { request: world.request(1, 1), now: Time(5), seed: Secret::new([9; 32]) };
+            let seed = Record::Started {
+                request: world.request(1, 1),
+                now: Time(5),
+                seed: Secret::new([9; 32]),
+                inherited: None,
+            };
             journal.append(&to_entry(seed)).unwrap();
         }
         store.flush().unwrap();

@@ -168,6 +168,8 @@ struct Merged {
     ceremony: NewCeremony,
     outcome: Outcome,
     validators: Vec<ValidatorRow>,
+    /// Keys that a reshare takes over: they stay the validators of the ceremony that made them.
+    taken_over: Vec<String>,
     event: EventBody,
 }
 
@@ -203,7 +205,12 @@ fn prepare(candidate: &Candidate, now_ms: u64) -> ApiResult<Merged> {
     };
     let ready = missing_operators.is_empty();
     let ceremony = new_ceremony(&certificate.transcript.request)?;
-    let validators = validator_rows(certificate, &ceremony, ready, now_ms)?;
+    let (mut validators, mut taken_over) = (Vec::new(), Vec::new());
+    if certificate.transcript.request.request.reshare.is_some() {
+        taken_over.extend(certificate.transcript.validators.iter().map(|record| to_hex(&record.pubkey.to_bytes())));
+    } else {
+        validators = validator_rows(certificate, &ceremony, ready, now_ms)?;
+    }
     let kind = if ready { EventKind::Ready } else { EventKind::Incomplete };
     Ok(Merged {
         event: EventBody { missing_operators: missing_operators.clone(), ..EventBody::of(kind) },
@@ -218,6 +225,7 @@ fn prepare(candidate: &Candidate, now_ms: u64) -> ApiResult<Merged> {
         },
         ceremony,
         validators,
+        taken_over,
     })
 }
 
@@ -304,6 +312,10 @@ async fn write(state: &AppState, merged: &Merged, held_digest: &str, now_ms: u64
             write.add_ceremony(&merged.ceremony, now_ms).await?;
             events::record(&mut write, ceremony_id, EventBody::of(EventKind::Requested), now_ms).await?;
         }
+    }
+    if write.belongs_to_others(&merged.ceremony.owner, &merged.taken_over).await? {
+        let detail = "A validator of this reshare belongs to another owner.";
+        return Err(Problem::conflict(detail).with_field("transcript.validators"));
     }
     let written = write.put_validators(&merged.validators).await?;
     if written != merged.validators.len() as u64 {

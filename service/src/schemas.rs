@@ -26,6 +26,22 @@ pub struct Request {
     pub nonce: u64,
     /// Unix seconds.
     pub deadline: u64,
+    /// The validators to take over from an earlier ceremony, for a reshare of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reshare: Option<Reshare>,
+}
+
+/// What a reshare takes over.
+#[derive(Serialize, ToSchema)]
+pub struct Reshare {
+    /// The ceremony whose shares are dealt again: 32 bytes, 0x hex.
+    pub previous: String,
+    /// Its committee, ascending.
+    pub operator_ids: Vec<u32>,
+    /// For each of these operators the digest of the public keys of its shares: 32 bytes, 0x hex.
+    pub share_keys: Vec<String>,
+    /// Digest of the validator keys: 32 bytes, 0x hex.
+    pub validators: String,
 }
 
 /// A request with the owner's EIP-712 signature.

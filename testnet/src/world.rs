@@ -128,6 +128,7 @@ impl World {
             amount_gwei: DEPOSIT_AMOUNT_GWEI,
             nonce,
             deadline: now_s + REQUEST_VALID_S,
+            reshare: None,
         };
         let signature = self.owner.sign_digest(&request.digest());
         SignedRequest::by_signature(request, signature)

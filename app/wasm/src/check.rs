@@ -226,6 +226,12 @@ impl Verifier {
         if !wanted.eq_ignore_ascii_case(&ceremony_id) {
             return Err(format!("It is the certificate of ceremony {ceremony_id}."));
         }
+        if let Some(reshare) = &self.certificate.transcript.request.request.reshare {
+            let previous = reshare.previous;
+            return Err(format!(
+                "It moves the validators of ceremony {previous} to other operators; they must not be deposited again."
+            ));
+        }
         match &self.certificate.transcript.request.origin {
             Origin::Signature(_) => Ok(format!("Signed by {owner}.")),
             Origin::Event(event) => Ok(format!("Sent by {owner} in transaction {}.", event.transaction_hash)),

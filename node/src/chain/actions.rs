@@ -204,7 +204,7 @@ impl OperatorParts {
             let found = fact.owner;
             return Ok(self.refuse(pubkey, format!("it was made for {owner}, and {found} has registered it")));
         }
-        let ceremonies = self.ceremonies_of(view, held.as_ref(), fact);
+        let ceremonies = self.ceremonies_of(view, held.as_ref(), fact)?;
         match share::check(self.me, &self.identity, self.registry.as_ref(), pubkey, fact, &ceremonies) {
             Ok(checked) => {
                 self.accept(pubkey);
@@ -215,9 +215,14 @@ impl OperatorParts {
         }
     }
 
-    /// Ids under which the share may be sealed: of the ceremony that is known to have made it, and of the owner's requests to
-    /// this committee.
-    fn ceremonies_of(&self, view: &ChainView, held: Option<&ValidatorEntry>, fact: &ValidatorFact) -> Vec<CeremonyId> {
+    /// Ids under which the share may be sealed: of the ceremony that is known to have made it, and of the owner's reshares and
+    /// requests to this committee.
+    fn ceremonies_of(
+        &self,
+        view: &ChainView,
+        held: Option<&ValidatorEntry>,
+        fact: &ValidatorFact,
+    ) -> Result<Vec<CeremonyId>, StoreError> {
         let known = held.and_then(|held| match held.source {
             Source::Ceremony(id) => Some(id),
             Source::Split(_) | Source::Registered(_) => None,
@@ -228,7 +233,21 @@ impl OperatorParts {
             });
             fits.map(|(event, _)| CeremonyId::of_event(event)).collect::<Vec<_>>()
         });
-        known.into_iter().chain(requested).collect()
+        let reshares = self.reshares_of(fact)?.into_iter().map(|(id, _)| id);
+        Ok(known.into_iter().chain(reshares).chain(requested).collect())
+    }
+
+    /// The reshares of this operator that the owner asked of exactly this committee, with where withdrawals go.
+    fn reshares_of(&self, fact: &ValidatorFact) -> Result<Vec<(CeremonyId, Address)>, StoreError> {
+        let mut found = Vec::new();
+        for item in self.store.ceremonies() {
+            let (ceremony_id, entry) = item?;
+            let request = entry.request.request;
+            if request.reshare.is_some() && request.owner == fact.owner && request.operator_ids == fact.operator_ids {
+                found.push((ceremony_id, request.withdrawal_address));
+            }
+        }
+        Ok(found)
     }
 
     fn begin(
@@ -276,6 +295,7 @@ impl OperatorParts {
             let of = facts.requests().find(|(event, _)| CeremonyId::of_event(event) == checked.ceremony_id);
             of.map(|(_, found)| found.request.withdrawal_address)
         });
+        let reshared = self.reshares_of(fact)?.into_iter().find(|(id, _)| *id == checked.ceremony_id).map(|(_, to)| to);
         let shares = StoredShares {
             ceremony_id: CeremonyId(id),
             operator_id: self.me,
@@ -294,7 +314,7 @@ impl OperatorParts {
             committee: checked.committee.members().to_vec(),
             share_index: checked.share_index,
             share_pubkeys: checked.share_pubkeys,
-            withdrawal_address: known_withdrawal.or(requested),
+            withdrawal_address: known_withdrawal.or(requested).or(reshared),
             fee_recipient: fact.owner,
             gas_limit: DEFAULT_GAS_LIMIT,
             active: true,

@@ -93,9 +93,17 @@ async fn save(
     let created_s = u64::try_from(OffsetDateTime::now_utc().unix_timestamp()).unwrap_or(0);
     let deposit_file = out.join(Certificate::deposit_data_file_name(created_s));
     let certificate_file = out.join("certificate.json");
-    write(&deposit_file, &serde_json::to_string_pretty(&certificate.deposit_data())?)?;
     write(&certificate_file, &serde_json::to_string(&certificate)?)?;
-    println!("wrote {} and {}", deposit_file.display(), certificate_file.display());
+    match &certificate.transcript.request.request.reshare {
+        None => {
+            write(&deposit_file, &serde_json::to_string_pretty(&certificate.deposit_data())?)?;
+            println!("wrote {} and {}", deposit_file.display(), certificate_file.display());
+        }
+        // Its validators are not new: nothing is to be deposited.
+        Some(reshare) => {
+            println!("wrote {}, a reshare of ceremony {}", certificate_file.display(), reshare.previous);
+        }
+    }
     println!("check them again at any time: cluster-node verify {}", out.display());
     Ok(())
 }

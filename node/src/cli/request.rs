@@ -1,6 +1,6 @@
-//! `cluster-node request`: an owner asks for validators from the command line.
+//! `cluster-node request`: an owner asks for validators from the command line, or for a reshare of them to other operators.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -11,12 +11,13 @@ use cluster_core::eip712::typed_data_json;
 use cluster_core::network::Network;
 use cluster_core::registry::Registry;
 use cluster_core::request::{
-    Request, RequestError, RequestRules, SignedRequest, DEPOSIT_AMOUNT_GWEI, MAX_REQUEST_BYTES,
+    Request, RequestError, RequestRules, Reshare, SignedRequest, DEPOSIT_AMOUNT_GWEI, MAX_REQUEST_BYTES,
 };
 use cluster_crypto::ethereum::{Address, WalletKey};
 use cluster_crypto::identity;
+use rand_core::OsRng;
 
-use super::follow;
+use super::{follow, verify};
 use crate::service_client::{now_ms, CallError, ServiceClient};
 use crate::{keys, registry_file};
 
@@ -43,6 +44,10 @@ pub(super) struct RequestArgs {
     /// The committee: 4, 7, 10 or 13 operator ids, ascending, separated by commas.
     #[arg(long, value_delimiter = ',')]
     operators: Vec<OperatorId>,
+    /// Move the validators of this folder's certificate.json to --operators instead of making new ones. At least as many operators as sign
+    /// now have to stay.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["validators", "withdrawal_address", "signed_request"])]
+    reshare: Option<PathBuf>,
     /// Number of validators, 1 to 1000.
     #[arg(long, default_value_t = 1)]
     validators: u32,
@@ -122,12 +127,45 @@ pub(super) fn run(args: &RequestArgs) -> anyhow::Result<ExitCode> {
     runtime.block_on(submit(args, &signed, wallet.as_ref(), listed))
 }
 
+/// A reshare has the terms of the ceremony that it takes over.
+fn build_reshare(args: &RequestArgs, dir: &Path, network: Network, owner: Address) -> anyhow::Result<Request> {
+    let previous = verify::read_certificate(dir)?;
+    // Operators of the old committee may have left the registry; those that stay compare the request with their own results.
+    let verified = previous.verify(None, &mut OsRng).with_context(|| format!("{}/certificate.json", dir.display()))?;
+    let terms = &previous.transcript.request.request;
+    if verified.network != network {
+        bail!("chain_id: the certificate is of {}, not of {network}", verified.network);
+    }
+    if terms.owner != owner {
+        bail!("owner: the certificate is of {}, and {owner} would sign", terms.owner);
+    }
+    Ok(Request {
+        cluster_pubkey: args.cluster_pubkey.unwrap_or(terms.cluster_pubkey),
+        operator_ids: args.operators.clone(),
+        nonce: nonce(args),
+        deadline: deadline(args),
+        reshare: Some(Reshare::of(&previous.transcript)),
+        ..terms.clone()
+    })
+}
+
+fn nonce(args: &RequestArgs) -> u64 {
+    args.nonce.unwrap_or_else(now_ms)
+}
+
+fn deadline(args: &RequestArgs) -> u64 {
+    args.deadline.unwrap_or_else(|| (now_ms() / 1000).saturating_add(args.valid_for_s))
+}
+
 fn build(args: &RequestArgs, network: Network, wallet: Option<&WalletKey>) -> anyhow::Result<Request> {
     let owner = match (args.owner, wallet) {
         (Some(owner), _) => owner,
         (None, Some(wallet)) => wallet.address(),
         (None, None) => bail!("owner: give --owner-key-file or --owner"),
     };
+    if let Some(dir) = &args.reshare {
+        return build_reshare(args, dir, network, owner);
+    }
     let withdrawal_address = match args.withdrawal_address.as_deref() {
         Some("lido") => network.lido_withdrawal_vault(),
         Some(text) => {
@@ -146,8 +184,9 @@ fn build(args: &RequestArgs, network: Network, wallet: Option<&WalletKey>) -> an
         validator_count: args.validators,
         withdrawal_address,
         amount_gwei: args.amount_gwei,
-        nonce: args.nonce.unwrap_or_else(now_ms),
-        deadline: args.deadline.unwrap_or_else(|| (now_ms() / 1000).saturating_add(args.valid_for_s)),
+        nonce: nonce(args),
+        deadline: deadline(args),
+        reshare: None,
     })
 }
 

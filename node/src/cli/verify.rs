@@ -28,6 +28,9 @@ pub(super) struct VerifyArgs {
     /// Execution node: with it the event of a request that was made on chain is looked up.
     #[arg(long, requires = "registry")]
     rpc_url: Option<String>,
+    /// Of a reshare: folder with the certificate.json that it takes over, to compare.
+    #[arg(long, value_name = "DIR")]
+    previous: Option<PathBuf>,
 }
 
 pub(super) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
@@ -61,16 +64,39 @@ pub(super) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     let report = verify_directory_files(&certificate_json, &deposits, registry_ref, &mut OsRng)
         .map_err(|error| anyhow::anyhow!("{} is wrong: {error}", error.field()))?;
     print_report(&report);
+    if let Some(previous) = &args.previous {
+        compare_previous(&certificate, previous)?;
+    }
     if !files.evidence.is_empty() {
         verify_evidence(&files, registry.as_ref(), Some(&certificate))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
+/// The certificate in a folder, not verified.
+pub(super) fn read_certificate(dir: &Path) -> anyhow::Result<Certificate> {
+    let text = read_bounded(&dir.join("certificate.json"), MAX_CERTIFICATE_BYTES)?;
+    Certificate::from_json(&text)
+        .map_err(|error| anyhow::anyhow!("certificate.json:{} is wrong: {}", error.field, error.problem))
+}
+
+fn compare_previous(certificate: &Certificate, dir: &Path) -> anyhow::Result<()> {
+    let request = &certificate.transcript.request.request;
+    let Some(reshare) = &request.reshare else { bail!("the certificate is of no reshare; leave --previous out") };
+    let previous = read_certificate(dir)?;
+    previous.verify(None, &mut OsRng).with_context(|| format!("{}/certificate.json", dir.display()))?;
+    reshare.agrees_with(request, &previous.transcript)?;
+    checked("previous ceremony", &format!("the same validators, owner and deposits in {}", dir.display()));
+    Ok(())
+}
+
 fn print_report(report: &Report) {
     let (n, k) = (report.operators.len(), report.validators);
     let operators: Vec<String> = report.operators.iter().map(ToString::to_string).collect();
     row("ceremony_id", &report.ceremony_id.to_string());
+    if let Some(previous) = &report.reshare_of {
+        row("reshare of", &previous.to_string());
+    }
     row("network", &report.network.to_string());
     row("owner", &report.owner.to_string());
     row("withdrawal address", &report.withdrawal_address.to_string());
@@ -104,6 +130,9 @@ fn print_report(report: &Report) {
         }
     }
     match report.deposit_files.as_slice() {
+        [] if report.reshare_of.is_some() => {
+            println!("  --    deposits: those of the ceremony that made the validators; do not deposit again");
+        }
         [] => println!("  --    deposit data files: none here"),
         files => checked("deposit data files", &format!("{} equal the certificate", files.join(", "))),
     }

@@ -5,6 +5,7 @@
 //! | `mod.rs` | which ceremonies there are: admission, replay protection, restart |
 //! | `ceremony.rs` | the thread of one ceremony: inputs, outputs in order, persist before send |
 //! | `outbound.rs` | queues to peers, retried until acknowledged |
+//! | `reshare.rs` | what a reshare starts from |
 //! | `results.rs` | what ceremonies end with, and evidence files |
 //! | `publisher.rs` | pushes to gateways |
 //! | `hooks.rs`, `crash.rs` | what tests and the testnet hook into |
@@ -14,6 +15,7 @@ mod crash;
 mod hooks;
 mod outbound;
 mod publisher;
+mod reshare;
 pub mod results;
 
 use std::collections::HashMap;
@@ -25,7 +27,7 @@ use cluster_core::committee::OperatorId;
 use cluster_core::dkg::{Machine, RestoreError, Timing};
 use cluster_core::machine::Time;
 use cluster_core::registry::Registry;
-use cluster_core::request::{CheckedRequest, RequestError, RequestRules, SignedRequest};
+use cluster_core::request::{CheckedRequest, RequestError, RequestRules, ReshareError, SignedRequest};
 use cluster_crypto::{identity, Secret};
 use cluster_net::codec::Bytes;
 use cluster_net::limits;
@@ -67,6 +69,9 @@ pub enum AdmissionError {
         /// This operator.
         me: OperatorId,
     },
+    /// The request is for a reshare of something else than this operator holds.
+    #[error("{0}")]
+    Reshare(#[from] ReshareError),
     /// Too many ceremonies under way.
     #[error("this operator has {open} ceremonies under way already, its limit; try again later")]
     TooMany {
@@ -95,6 +100,7 @@ impl AdmissionError {
             Self::Request(error) => error.field(),
             Self::NonceUsed { .. } => "nonce",
             Self::NotMember { .. } => "operator_ids",
+            Self::Reshare(_) => "reshare",
             _ => "",
         }
     }
@@ -233,6 +239,7 @@ impl Ceremonies {
         if open >= shared.max_open {
             return Err(AdmissionError::TooMany { open });
         }
+        reshare::check(&shared.store, &checked)?;
         let now = now_ms();
         let entry =
             CeremonyEntry { request: signed.clone(), state: CeremonyState::Open, started_ms: now, updated_ms: now };
@@ -396,8 +403,11 @@ impl Ceremonies {
         if journal.is_empty() {
             let mut seed = [0u8; 32];
             OsRng.fill_bytes(&mut seed);
-            let machine = Machine::start(checked, me, identity, Secret::new(seed), timing, started.unwrap_or(now));
+            let secret = Secret::new(seed);
             seed.zeroize();
+            let inherited = reshare::inherited(&shared.store, me, &checked)?;
+            let started = started.unwrap_or(now);
+            let machine = Machine::start_with(checked, me, identity, secret, inherited, timing, started);
             return Ok((machine.ok_or(AdmissionError::NotMember { me })?, journal));
         }
         let records = journal.read().map(|entry| entry.and_then(from_entry)).collect::<Result<Vec<_>, StoreError>>()?;

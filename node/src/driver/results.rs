@@ -67,10 +67,13 @@ pub(super) fn done(
         missing: missing.clone(),
         culprits: names(&outcome.culprits),
     };
-    // Before the state, which a restart trusts: a ceremony that counts as ready has its validators in the table.
-    let mut validators = ValidatorEntry::of_transcript(&outcome.contribution.transcript, shared.me);
-    validators.iter_mut().for_each(|entry| entry.active = !shared.await_registration);
-    shared.store.add_validators(&validators)?;
+    // DKG 11.8: the duties of a reshare's validators move when the contracts name the new committee.
+    if request.request.reshare.is_none() {
+        // Before the state, which a restart trusts: a ceremony that counts as ready has its validators in the table.
+        let mut validators = ValidatorEntry::of_transcript(&outcome.contribution.transcript, shared.me);
+        validators.iter_mut().for_each(|entry| entry.active = !shared.await_registration);
+        shared.store.add_validators(&validators)?;
+    }
     save(shared, ceremony_id, &result, state)?;
     save_evidence(shared, ceremony_id, request, &outcome.culprits);
     let validators = outcome.contribution.transcript.validators.len();

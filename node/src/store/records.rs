@@ -53,9 +53,14 @@ pub fn to_entry(record: Record) -> Entry {
             Entry::Plain(encode(&Public::Received { now, from, bytes: serde_bytes::ByteBuf::from(bytes) }))
         }
         Record::Deadline { now } => Entry::Plain(encode(&Public::Deadline { now })),
-        Record::Started { request, now, seed } => {
+        Record::Started { request, now, seed, inherited } => {
             let header = encode(&Started { request, now });
-            Entry::Sealed(seed.expose(|seed| with_header(&header, seed)))
+            let inherited = inherited.map(|shares| shares.to_bytes());
+            let rest = |seed: &[u8; SEED_LEN]| match &inherited {
+                None => with_header(&header, seed, &[]),
+                Some(shares) => shares.expose(|shares| with_header(&header, seed, shares)),
+            };
+            Entry::Sealed(seed.expose(rest))
         }
         Record::Shares(shares) => Entry::Shares(shares_bytes(&shares)),
     }
@@ -85,15 +90,24 @@ pub(super) fn shares_bytes(shares: &StoredShares) -> Secret<Vec<u8>> {
         share_pubkeys: shares.share_pubkeys.clone(),
         qualified: shares.qualified.clone(),
     });
-    shares.shares.to_bytes().expose(|bytes| with_header(&header, bytes))
+    shares.shares.to_bytes().expose(|bytes| with_header(&header, bytes, &[]))
 }
 
 fn started(bytes: &[u8]) -> Result<Record, StoreError> {
     let corrupt = StoreError::Corrupt { what: "the first record of a journal" };
     let Some((header, seed)) = split_header(bytes) else { return Err(corrupt) };
     let Ok(header) = decode::<Started>(header, STARTED_LIMIT) else { return Err(corrupt) };
-    let Ok(mut seed) = <[u8; SEED_LEN]>::try_from(seed) else { return Err(corrupt) };
-    let record = Record::Started { request: header.request, now: header.now, seed: Secret::new(seed) };
+    let Some((seed, inherited)) = seed.split_first_chunk::<SEED_LEN>() else { return Err(corrupt) };
+    // What a reshare starts from follows the seed.
+    let inherited = match inherited {
+        [] => None,
+        bytes => match SecretVector::from_bytes(bytes, header.request.request.validator_count as usize) {
+            Ok(shares) => Some(shares),
+            Err(_) => return Err(corrupt),
+        },
+    };
+    let mut seed = *seed;
+    let record = Record::Started { request: header.request, now: header.now, seed: Secret::new(seed), inherited };
     seed.zeroize();
     Ok(record)
 }
@@ -114,14 +128,15 @@ pub(super) fn shares(bytes: &[u8]) -> Result<StoredShares, StoreError> {
     })
 }
 
-/// Length of the public part, public part, secret part. Reserved at once, so that no stray copy of the secret is left
+/// Length of the public part, public part, secret parts. Reserved at once, so that no stray copy of the secret is left
 /// behind by a growing buffer.
-fn with_header(header: &[u8], secret: &[u8]) -> Secret<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(LENGTH_LEN + header.len() + secret.len());
+fn with_header(header: &[u8], secret: &[u8], more: &[u8]) -> Secret<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(LENGTH_LEN + header.len() + secret.len() + more.len());
     let length = u32::try_from(header.len()).unwrap_or(u32::MAX);
     bytes.extend_from_slice(&length.to_le_bytes());
     bytes.extend_from_slice(header);
     bytes.extend_from_slice(secret);
+    bytes.extend_from_slice(more);
     Secret::new(bytes)
 }
 

@@ -97,7 +97,8 @@ impl ChainPin {
 }
 
 impl Store {
-    /// The shares of a source, opened; `None` when there are none. For `signer/keyring.rs` and the hand-over alone.
+    /// The shares of a source, opened; `None` when there are none. For `signer/keyring.rs`, the hand-over, and
+    /// `driver/reshare.rs`, which deals them anew.
     pub(crate) fn open_shares(&self, source: &Source) -> Result<Option<StoredShares>, StoreError> {
         let Some(sealed) = self.shares.get(source.id())? else { return Ok(None) };
         let opened = self.sealer.open("shares", source.id(), &sealed)?;

@@ -12,5 +12,6 @@ mod endpoints;
 mod malformed;
 mod proxy;
 mod reorgs;
+mod reshare;
 mod status;
 mod warm;

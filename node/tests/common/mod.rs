@@ -181,6 +181,7 @@ impl World {
             amount_gwei: DEPOSIT_AMOUNT_GWEI,
             nonce,
             deadline: now_ms() / 1000 + 600,
+            reshare: None,
         };
         let signature = self.wallet.sign_digest(&request.digest());
         SignedRequest::by_signature(request, signature)

@@ -93,6 +93,9 @@ impl DirectoryError {
 pub struct Report {
     /// The ceremony.
     pub ceremony_id: CeremonyId,
+    /// The ceremony whose validators it took over, if it is a reshare: they are not new, and not to be deposited again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reshare_of: Option<CeremonyId>,
     /// The network of the validators.
     pub network: Network,
     /// Who asked.
@@ -142,7 +145,7 @@ fn authority(origin: &Origin, registry: Option<&dyn Registry>) -> Authority {
 ///
 /// The files, in the order given, must hold each validator exactly once and in the order of the
 /// certificate: a validator in two files invites two deposits. Files may be absent only while the
-/// certificate is incomplete.
+/// certificate is incomplete, and for a reshare.
 pub fn verify_directory_files(
     certificate_json: &str,
     deposit_files: &[(&str, &str)],
@@ -151,7 +154,10 @@ pub fn verify_directory_files(
 ) -> Result<Report, DirectoryError> {
     let certificate = Certificate::from_json(certificate_json)?;
     let verified = certificate.verify(registry, rng)?;
-    if deposit_files.is_empty() && verified.readiness == Readiness::Ready {
+    let request = &certificate.transcript.request.request;
+    let reshare_of = request.reshare.as_ref().map(|reshare| reshare.previous);
+    // The deposits of a reshare's validators are those of the ceremony that made them.
+    if deposit_files.is_empty() && verified.readiness == Readiness::Ready && reshare_of.is_none() {
         return Err(DirectoryError::NoDepositFile);
     }
     if deposit_files.len() > MAX_DEPOSIT_FILES {
@@ -160,9 +166,9 @@ pub fn verify_directory_files(
     if !deposit_files.is_empty() {
         compare_deposits(&certificate.deposit_data(), deposit_files)?;
     }
-    let request = &certificate.transcript.request.request;
     Ok(Report {
         ceremony_id: verified.ceremony_id,
+        reshare_of,
         network: verified.network,
         owner: request.owner,
         withdrawal_address: request.withdrawal_address,

@@ -1,15 +1,17 @@
-//! EIP-712 hashing of exactly two structures, an owner's request for validators and for exits, and the JSON that a wallet
-//! needs to show and sign them. Every field of a request is signed; the chain id is in the domain.
+//! EIP-712 hashing of exactly three structures, an owner's request for validators, for a reshare of them, and for exits, and
+//! the JSON that a wallet needs to show and sign them. Every field of a request is signed; the chain id is in the domain.
 //!
 //! ```text
 //! domain   { name: "Cluster Node", version: "1", chainId }
 //! message  DepositDataRequest(address owner,bytes clusterPublicKey,uint32[] operatorIds,
 //!          uint32 validatorCount,address withdrawalAddress,uint64 amountGwei,uint256 nonce,uint64 deadline)
+//! message  ReshareRequest(.. the same .., bytes32 previousCeremony,uint32[] previousOperatorIds,
+//!          bytes32[] previousShareKeys,bytes32 validators)
 //! message  ExitRequest(address owner,bytes[] validators,uint256 nonce,uint64 deadline)
 //! digest   keccak256(0x19 0x01 || hashStruct(domain) || hashStruct(message))
 //! ```
 
-use crate::{encoding::to_hex, exit::ExitRequest, request::Request};
+use crate::{committee::OperatorId, encoding::to_hex, exit::ExitRequest, request::Request};
 use cluster_crypto::ethereum::{keccak256, Address};
 use serde_json::{json, Value};
 
@@ -18,9 +20,12 @@ const DOMAIN_VERSION: &str = "1";
 const DOMAIN_TYPE: &str = "EIP712Domain(string name,string version,uint256 chainId)";
 const REQUEST_TYPE: &str = "DepositDataRequest(address owner,bytes clusterPublicKey,uint32[] operatorIds,\
 uint32 validatorCount,address withdrawalAddress,uint64 amountGwei,uint256 nonce,uint64 deadline)";
+const RESHARE_TYPE: &str = "ReshareRequest(address owner,bytes clusterPublicKey,uint32[] operatorIds,\
+uint32 validatorCount,address withdrawalAddress,uint64 amountGwei,uint256 nonce,uint64 deadline,\
+bytes32 previousCeremony,uint32[] previousOperatorIds,bytes32[] previousShareKeys,bytes32 validators)";
 const EXIT_TYPE: &str = "ExitRequest(address owner,bytes[] validators,uint256 nonce,uint64 deadline)";
 
-/// The digest that the owner's wallet signs to ask for validators.
+/// The digest that the owner's wallet signs to ask for validators, or for a reshare of them.
 pub fn request_digest(request: &Request) -> [u8; 32] {
     digest(request.chain_id, &hash_request(request))
 }
@@ -39,24 +44,33 @@ pub fn exit_digest(request: &ExitRequest) -> [u8; 32] {
 /// The argument of `eth_signTypedData_v4` for this request. Integers are decimal strings, because a
 /// JSON number above 2^53 does not survive a browser.
 pub fn typed_data_json(request: &Request) -> Value {
-    let ids: Vec<String> = request.operator_ids.iter().map(ToString::to_string).collect();
+    let texts = |ids: &[OperatorId]| ids.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let mut message = json!({
+        "owner": request.owner.to_string(),
+        "clusterPublicKey": to_hex(&request.cluster_pubkey.to_bytes()),
+        "operatorIds": texts(&request.operator_ids),
+        "validatorCount": request.validator_count.to_string(),
+        "withdrawalAddress": request.withdrawal_address.to_string(),
+        "amountGwei": request.amount_gwei.to_string(),
+        "nonce": request.nonce.to_string(),
+        "deadline": request.deadline.to_string(),
+    });
+    let (name, text) = match &request.reshare {
+        None => ("DepositDataRequest", REQUEST_TYPE),
+        Some(reshare) => {
+            let share_keys: Vec<String> = reshare.share_keys.iter().map(|digest| to_hex(&digest.0)).collect();
+            message["previousCeremony"] = json!(reshare.previous);
+            message["previousOperatorIds"] = json!(texts(&reshare.operator_ids));
+            message["previousShareKeys"] = json!(share_keys);
+            message["validators"] = json!(reshare.validators);
+            ("ReshareRequest", RESHARE_TYPE)
+        }
+    };
     json!({
-        "types": {
-            "EIP712Domain": fields(DOMAIN_TYPE),
-            "DepositDataRequest": fields(REQUEST_TYPE),
-        },
-        "primaryType": "DepositDataRequest",
+        "types": { "EIP712Domain": fields(DOMAIN_TYPE), name: fields(text) },
+        "primaryType": name,
         "domain": { "name": DOMAIN_NAME, "version": DOMAIN_VERSION, "chainId": request.chain_id.to_string() },
-        "message": {
-            "owner": request.owner.to_string(),
-            "clusterPublicKey": to_hex(&request.cluster_pubkey.to_bytes()),
-            "operatorIds": ids,
-            "validatorCount": request.validator_count.to_string(),
-            "withdrawalAddress": request.withdrawal_address.to_string(),
-            "amountGwei": request.amount_gwei.to_string(),
-            "nonce": request.nonce.to_string(),
-            "deadline": request.deadline.to_string(),
-        },
+        "message": message,
     })
 }
 
@@ -93,20 +107,24 @@ fn domain_separator(chain_id: u64) -> [u8; 32] {
 
 fn hash_request(request: &Request) -> [u8; 32] {
     // An array of atomic values is the hash of its words; dynamic bytes are their own hash.
-    let ids: Vec<u8> = request.operator_ids.iter().flat_map(|id| word(u64::from(id.0))).collect();
-    hash_struct(
-        REQUEST_TYPE,
-        &[
-            address_word(&request.owner),
-            keccak256(&request.cluster_pubkey.to_bytes()),
-            keccak256(&ids),
-            word(u64::from(request.validator_count)),
-            address_word(&request.withdrawal_address),
-            word(request.amount_gwei),
-            word(request.nonce),
-            word(request.deadline),
-        ],
-    )
+    let hash_ids = |ids: &[OperatorId]| {
+        let words: Vec<u8> = ids.iter().flat_map(|id| word(u64::from(id.0))).collect();
+        keccak256(&words)
+    };
+    let mut words = vec![
+        address_word(&request.owner),
+        keccak256(&request.cluster_pubkey.to_bytes()),
+        hash_ids(&request.operator_ids),
+        word(u64::from(request.validator_count)),
+        address_word(&request.withdrawal_address),
+        word(request.amount_gwei),
+        word(request.nonce),
+        word(request.deadline),
+    ];
+    let Some(reshare) = &request.reshare else { return hash_struct(REQUEST_TYPE, &words) };
+    let share_keys: Vec<u8> = reshare.share_keys.iter().flat_map(|digest| digest.0).collect();
+    words.extend([reshare.previous.0, hash_ids(&reshare.operator_ids), keccak256(&share_keys), reshare.validators.0]);
+    hash_struct(RESHARE_TYPE, &words)
 }
 
 /// `keccak256(typeHash || word || word ...)`.

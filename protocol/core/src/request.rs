@@ -4,9 +4,12 @@
 //! An owner asks either by signature or by a transaction: see [`Origin`].
 
 pub(crate) mod origin;
+mod reshare;
+mod wire;
 
 pub(crate) use origin::serde_with_origin;
 pub use origin::{EventLookup, EventRequest, Origin};
+pub use reshare::{KeysDigest, Reshare, ReshareError};
 
 use crate::{
     ceremony::CeremonyId,
@@ -34,7 +37,7 @@ pub const MAX_REQUEST_BYTES: usize = 4096;
 /// What an owner asks for. All fields are signed (EIP-712, see [`crate::eip712`]), or follow from an event of the chain
 /// (see [`crate::chain::DepositDataRequested::request`]).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct Request {
     /// EIP-155 chain id of the network that the validators will run on.
     pub chain_id: u64,
@@ -54,6 +57,9 @@ pub struct Request {
     pub nonce: u64,
     /// Unix seconds after which no ceremony may start.
     pub deadline: u64,
+    /// The validators to take over from an earlier ceremony; without it the ceremony makes new ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reshare: Option<Reshare>,
 }
 
 impl Request {
@@ -184,6 +190,25 @@ pub enum RequestError {
         /// The higher id.
         second: OperatorId,
     },
+    /// What a reshare takes over is not a committee with its keys.
+    #[error("the previous committee of the reshare {reason}; make the request from the certificate of the previous ceremony")]
+    PreviousCommittee {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Too few operators of the old committee stay.
+    #[error("{staying} of the {n} operators that hold the shares are in the new committee, and {needed} of them have to deal them again; keep at least {needed} of them")]
+    TooFewDealers {
+        /// Members of both committees.
+        staying: usize,
+        /// Threshold of the old committee.
+        needed: usize,
+        /// Members of the old committee.
+        n: usize,
+    },
+    /// Events have no place for what a reshare takes over.
+    #[error("an event of the chain cannot ask for a reshare; sign the request")]
+    ReshareByEvent,
     /// No public key can be recovered.
     #[error("signature is not a valid signature of anybody; sign the request again")]
     BadSignature,
@@ -242,6 +267,9 @@ impl RequestError {
             | RequestError::UnsortedOperators { .. }
             | RequestError::UnknownOperator { .. }
             | RequestError::SharedOperatorKey { .. } => "operator_ids",
+            RequestError::PreviousCommittee { .. }
+            | RequestError::TooFewDealers { .. }
+            | RequestError::ReshareByEvent => "reshare",
             RequestError::BadSignature | RequestError::OwnerMismatch { .. } => "signature",
             RequestError::EventOnOtherChain { .. }
             | RequestError::NoChain { .. }
@@ -344,6 +372,12 @@ impl SignedRequest {
             return Err(RequestError::ZeroWithdrawalAddress);
         }
         crate::committee::check_ids(&request.operator_ids)?;
+        if let Some(reshare) = &request.reshare {
+            if self.origin.event().is_some() {
+                return Err(RequestError::ReshareByEvent);
+            }
+            reshare.check(&request.operator_ids)?;
+        }
         Ok(())
     }
 

@@ -1,13 +1,16 @@
 //! A whole committee in virtual time: one seed decides latencies, losses, partitions, crashes and misbehaviour, so
 //! that any failure can be run again exactly. Used by the tests and by `cluster-testnet simulate`.
 
+mod reshare;
+mod scenario;
+
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet, BinaryHeap},
     sync::Arc,
 };
 
-use cluster_crypto::{ethereum, ethereum::Address, identity, Secret, SecretSeed};
+use cluster_crypto::{ethereum, identity, polynomial::SecretVector, Secret, SecretSeed};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 
@@ -16,10 +19,11 @@ use crate::{
     dkg::{AbortReport, Adversary, Behaviour, Context, Machine, Message, Outcome, Output, Record, Step, Timing},
     machine::{Recipient, Time},
     network::Network,
-    registry::FileRegistry,
-    request::{CheckedRequest, Request, RequestRules, SignedRequest, DEPOSIT_AMOUNT_GWEI},
+    request::{CheckedRequest, RequestRules},
     verdict::{FaultReason, Verdict},
 };
+
+pub use scenario::scenario;
 
 /// When simulations begin: an arbitrary moment in 2026, in milliseconds since the Unix epoch.
 pub const START: Time = Time(1_790_000_000_000);
@@ -57,11 +61,15 @@ pub struct Faults {
     pub away: BTreeMap<OperatorId, u64>,
     /// Operators that misbehave.
     pub byzantine: BTreeMap<OperatorId, Behaviour>,
+    /// Operators that have lost the shares which a reshare starts from.
+    pub forgetful: BTreeSet<OperatorId>,
 }
 
 /// One operator of a simulation.
 pub struct Node {
     identity: identity::SecretKey,
+    /// In a reshare: the shares of the previous ceremony.
+    inherited: Option<SecretVector>,
     machine: Option<Machine>,
     journal: Vec<Record>,
     adversary: Option<Adversary>,
@@ -98,6 +106,7 @@ pub struct Simulation {
     faults: Faults,
     timing: Timing,
     request: CheckedRequest,
+    wallet: ethereum::WalletKey,
     nodes: BTreeMap<OperatorId, Node>,
     delivered: u64,
 }
@@ -105,47 +114,8 @@ pub struct Simulation {
 /// Messages after which a run is taken to go round in circles.
 const MAX_DELIVERIES: u64 = 500_000;
 
-/// A committee's keys, registry and an owner's request that it can check.
-pub fn scenario(
-    operators: usize,
-    validators: u32,
-    network: Network,
-    seed: u64,
-) -> Result<(BTreeMap<OperatorId, identity::SecretKey>, FileRegistry, SignedRequest), String> {
-    let mut rng = ChaCha20Rng::seed_from_u64(seed);
-    let keys: BTreeMap<OperatorId, identity::SecretKey> = (1..=operators as u32)
-        // Ids are neither dense nor equal to share indices, as in a real registry.
-        .map(|index| (OperatorId(index * 7 + 3), identity::SecretKey::generate(&mut rng)))
-        .collect();
-    let mut text = format!("network = \"{}\"\n", network.name());
-    for (id, key) in &keys {
-        let public = key.public_key();
-        text.push_str(&format!(
-            "[[operators]]\nid = {}\nname = \"operator {}\"\npublic_key = \"{public}\"\naddresses = []\n",
-            id.0, id.0
-        ));
-    }
-    let cluster = identity::SecretKey::generate(&mut rng);
-    text.push_str(&format!(
-        "[[gateways]]\nname = \"gateway\"\npublic_key = \"{}\"\naddresses = []\n",
-        cluster.public_key()
-    ));
-    let registry = FileRegistry::parse(&text).map_err(|error| error.to_string())?;
-    let wallet = ethereum::WalletKey::generate(&mut rng);
-    let request = Request {
-        chain_id: network.chain_id(),
-        owner: wallet.address(),
-        cluster_pubkey: cluster.public_key(),
-        operator_ids: keys.keys().copied().collect(),
-        validator_count: validators,
-        withdrawal_address: Address([0x11; 20]),
-        amount_gwei: DEPOSIT_AMOUNT_GWEI,
-        nonce: seed,
-        deadline: START.seconds() + 600,
-    };
-    let signature = wallet.sign_digest(&request.digest());
-    Ok((keys, registry, SignedRequest::by_signature(request, signature)))
-}
+/// The members of the new committee of a reshare, with their keys and what they inherit.
+type Members = BTreeMap<OperatorId, (identity::SecretKey, Option<SecretVector>)>;
 
 impl Simulation {
     /// A committee of `operators` that makes `validators` keys.
@@ -156,13 +126,30 @@ impl Simulation {
         let (keys, registry, signed) = scenario(operators, validators, Network::Hoodi, seed)?;
         let rules = RequestRules::new(Network::Hoodi);
         let request = signed.check(&rules, &registry, START.seconds()).map_err(|error| error.to_string())?;
+        let members = keys.into_iter().map(|(id, key)| (id, (key, None))).collect();
+        let wallet = scenario::Keys::generate(operators, seed).wallet;
+        Ok(Self::with(members, request, wallet, faults, timing, seed))
+    }
+
+    fn with(
+        members: Members,
+        request: CheckedRequest,
+        wallet: ethereum::WalletKey,
+        faults: Faults,
+        timing: Timing,
+        seed: u64,
+    ) -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(seed ^ 0x5eed);
-        let nodes = keys
+        let nodes = members
             .into_iter()
-            .map(|(id, identity)| {
+            .map(|(id, (identity, inherited))| {
                 let adversary = faults.byzantine.get(&id).map(|behaviour| {
                     let context = Context::new(request.clone());
-                    Adversary::new(*behaviour, context, id, identity.clone(), fresh(&mut rng))
+                    let adversary = Adversary::new(*behaviour, context, id, identity.clone(), fresh(&mut rng));
+                    match &inherited {
+                        Some(shares) => adversary.with_inherited(shares),
+                        None => adversary,
+                    }
                 });
                 let crash = faults
                     .crashes
@@ -170,7 +157,7 @@ impl Simulation {
                     .filter(|(operator, _, _)| *operator == id)
                     .map(|(_, step, back)| (*step, *back))
                     .collect();
-                (id, Node::new(identity, adversary, crash))
+                (id, Node { inherited, ..Node::new(identity, adversary, crash) })
             })
             .collect();
         let mut simulation = Self {
@@ -183,6 +170,7 @@ impl Simulation {
             faults,
             timing,
             request,
+            wallet,
             nodes,
             delivered: 0,
         };
@@ -190,7 +178,7 @@ impl Simulation {
             let late = simulation.faults.away.get(&id).copied().unwrap_or(0);
             simulation.at(START.plus_ms(late), Event::Start(id));
         }
-        Ok(simulation)
+        simulation
     }
 
     /// The operators, in order.
@@ -255,7 +243,8 @@ impl Simulation {
         let seed = fresh(&mut self.rng);
         let Some(node) = self.nodes.get_mut(&id) else { return };
         node.machine = if node.journal.is_empty() {
-            Machine::start(request, id, node.identity.clone(), seed, timing, now)
+            let inherited = node.inherited.take();
+            Machine::start_with(request, id, node.identity.clone(), seed, inherited, timing, now)
         } else {
             let records: Vec<Record> = node.journal.iter().map(copy).collect();
             Machine::restore(request, id, node.identity.clone(), records, timing, now).ok()
@@ -392,6 +381,7 @@ impl Node {
     fn new(identity: identity::SecretKey, adversary: Option<Adversary>, crash: Vec<(Step, Option<u64>)>) -> Self {
         Self {
             identity,
+            inherited: None,
             machine: None,
             journal: Vec::new(),
             adversary,
@@ -419,12 +409,22 @@ fn fresh(rng: &mut ChaCha20Rng) -> SecretSeed {
     Secret::new(seed)
 }
 
+/// A second copy of shares, which are not `Clone` so that no copy is made by mistake.
+fn duplicate(shares: &SecretVector) -> Result<SecretVector, String> {
+    let mut copy = SecretVector::zero(shares.len());
+    copy.add(shares).map_err(|error| error.to_string())?;
+    Ok(copy)
+}
+
 /// Journal records are not `Clone`, since one of them holds a secret; a simulated disk may read it twice.
 fn copy(record: &Record) -> Record {
     match record {
-        Record::Started { request, now, seed } => {
-            Record::Started { request: request.clone(), now: *now, seed: Secret::new(seed.expose(|seed| *seed)) }
-        }
+        Record::Started { request, now, seed, inherited } => Record::Started {
+            request: request.clone(),
+            now: *now,
+            seed: Secret::new(seed.expose(|seed| *seed)),
+            inherited: inherited.as_ref().and_then(|shares| duplicate(shares).ok()),
+        },
         Record::Received { now, from, bytes } => Record::Received { now: *now, from: *from, bytes: bytes.clone() },
         Record::Deadline { now } => Record::Deadline { now: *now },
         // Shares are kept apart from the journal.

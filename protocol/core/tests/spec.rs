@@ -15,6 +15,9 @@ const NOT_IN_CODE_OF_THE_MACHINE: &[(&str, &str)] = &[
     ("0.3", "message.rs signs, receive.rs checks, for every step"),
     ("9.4", "says that there is nothing else"),
     ("10.1", "the conditions of every step"),
+    ("11.1", "request/reshare.rs"),
+    ("11.7", "the messages follow from the request, which request/reshare.rs compares"),
+    ("11.8", "the node's driver keeps the result out of duties, the service out of deposits"),
 ];
 
 fn spec_steps(text: &str) -> BTreeSet<String> {

@@ -132,18 +132,25 @@ impl Commitments {
     /// [`CommitmentError::Shape`] for none or for different shapes, [`CommitmentError::Identity`] where
     /// points cancel out.
     pub fn sum(dealers: &[&Self]) -> Result<Self, CommitmentError> {
+        Self::combine(dealers, |points| points.iter().fold(G1::identity(), |sum, point| sum.add_affine(point)))
+    }
+
+    /// Makes one point of the dealers' points at each place.
+    ///
+    /// # Errors
+    /// As for [`Commitments::sum`].
+    pub(crate) fn combine(dealers: &[&Self], combine: impl Fn(&[G1Affine]) -> G1) -> Result<Self, CommitmentError> {
         let (first, others) = dealers.split_first().ok_or(CommitmentError::Shape)?;
         let same_shape = |other: &&Self| other.threshold == first.threshold && other.points.len() == first.points.len();
         if !others.iter().all(same_shape) {
             return Err(CommitmentError::Shape);
         }
-        let sums: Vec<_> = first
-            .points
-            .iter()
-            .enumerate()
-            .map(|(i, point)| {
-                let others = others.iter().filter_map(|other| other.points.get(i));
-                others.fold(G1::from(*point), |sum, other| sum.add_affine(other))
+        let mut column = Vec::with_capacity(dealers.len());
+        let sums: Vec<_> = (0..first.points.len())
+            .map(|i| {
+                column.clear();
+                column.extend(dealers.iter().filter_map(|dealer| dealer.points.get(i)).copied());
+                combine(&column)
             })
             .collect();
         if let Some(i) = sums.iter().position(G1::is_identity) {
@@ -206,6 +213,12 @@ impl Commitments {
     #[must_use]
     pub fn share_keys(&self, index: ShareIndex) -> Vec<bls::PublicKey> {
         self.evaluate(index).into_iter().map(bls::PublicKey).collect()
+    }
+
+    /// The same number of other points.
+    pub(crate) fn map(&self, change: impl Fn(&G1Affine) -> G1) -> Self {
+        let points: Vec<_> = self.points.iter().map(change).collect();
+        Self { threshold: self.threshold, points: G1::batch_to_affine(&points) }
     }
 
     pub(crate) fn from_points(threshold: Threshold, points: Vec<G1Affine>) -> Self {

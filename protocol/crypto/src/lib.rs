@@ -8,6 +8,7 @@
 //! | [`identity`], [`ethereum`] | secp256k1 keys of operators, gateways and wallets |
 //! | [`bls`] | validator keys and their signatures (the Ethereum ciphersuite) |
 //! | [`polynomial`], [`feldman`], [`proof`] | the arithmetic of distributed key generation, vectorised over K keys |
+//! | [`reshare`] | sums of dealings that carry shares over to another committee |
 //! | [`threshold`] | partial signatures and their combination |
 //! | [`seal`] | encryption of shares, and the evidence when a share does not open |
 //! | [`keystore`] | EIP-2335 files |
@@ -31,6 +32,7 @@ pub mod polynomial;
 #[doc(hidden)]
 pub mod primitives;
 pub mod proof;
+pub mod reshare;
 pub mod seal;
 pub mod secret;
 pub mod share_keys;

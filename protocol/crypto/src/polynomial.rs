@@ -150,6 +150,10 @@ impl SecretVector {
     pub(crate) fn scalars(&self) -> &[Scalar] {
         &self.0
     }
+
+    pub(crate) fn scalars_mut(&mut self) -> &mut [Scalar] {
+        &mut self.0
+    }
 }
 
 impl Drop for SecretVector {
@@ -189,11 +193,18 @@ impl Polynomials {
     /// secret afterwards as before, and no more: whoever had them still has them.
     #[must_use]
     pub fn sharing(keys: &[bls::SecretKey], threshold: Threshold, rng: &mut impl CryptoRngCore) -> Self {
-        let mut sharing = Self::sample(keys.len(), threshold, rng);
-        for (constant, key) in sharing.coefficients.iter_mut().step_by(threshold.t()).zip(keys) {
-            *constant = *key.scalar();
+        Self::through(&SecretVector::from_secret_keys(keys), threshold, rng)
+    }
+
+    /// Draws a polynomial through each secret at zero: how the holder of old shares shares them anew. A secret of zero, which
+    /// no honest ceremony yields, makes a commitment that everybody refuses.
+    #[must_use]
+    pub fn through(secrets: &SecretVector, threshold: Threshold, rng: &mut impl CryptoRngCore) -> Self {
+        let mut through = Self::sample(secrets.len(), threshold, rng);
+        for (constant, secret) in through.coefficients.iter_mut().step_by(threshold.t()).zip(&secrets.0) {
+            *constant = *secret;
         }
-        sharing
+        through
     }
 
     /// Number of polynomials, K.

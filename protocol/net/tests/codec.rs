@@ -168,6 +168,7 @@ fn signed_request() -> SignedRequest {
             amount_gwei: 32_000_000_000,
             nonce: 1,
             deadline: 2,
+            reshare: None,
         },
         origin: Origin::Signature(RecoverableSignature::from_bytes(&[27; 65]).unwrap()),
     }

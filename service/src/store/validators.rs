@@ -175,6 +175,24 @@ impl WriteTx {
         Ok(())
     }
 
+    /// Whether one of these keys is known as another owner's.
+    pub async fn belongs_to_others(&mut self, owner: &str, pubkeys: &[String]) -> StoreResult<bool> {
+        for chunk in pubkeys.chunks(INSERT_ROWS) {
+            let places: Vec<String> = (2..chunk.len() + 2).map(|at| format!("${at}")).collect();
+            let statement =
+                format!("SELECT COUNT(*) FROM validators WHERE owner <> $1 AND pubkey IN ({})", places.join(", "));
+            let mut query = sqlx::query_as(&statement).bind(owner.to_owned());
+            for pubkey in chunk {
+                query = query.bind(pubkey.clone());
+            }
+            let (others,): (i64,) = query.fetch_one(&mut *self.tx).await?;
+            if others > 0 {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Inserts the validators of a ceremony, or completes them when they are there already. Returns how many rows
     /// it wrote: fewer than given when a public key belongs to another ceremony. `id` of the rows is ignored.
     pub async fn put_validators(&mut self, rows: &[ValidatorRow]) -> StoreResult<u64> {

@@ -12,7 +12,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::Json;
 use cluster_core::certificate::Certificate;
-use cluster_core::request::MAX_VALIDATORS;
+use cluster_core::request::{SignedRequest, MAX_VALIDATORS};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -143,6 +143,12 @@ pub async fn certificate(State(state): State<AppState>, owner: Owner, ApiPath(id
               (status = 404, body = Problem), (status = 409, body = Problem)))]
 pub async fn deposit_data(State(state): State<AppState>, owner: Owner, ApiPath(id): ApiPath) -> ApiResult<Response> {
     let row = find_ready(&state, &owner, &id).await?;
+    let request: SignedRequest =
+        serde_json::from_str(&row.request).map_err(|_| StoreError::Corrupt { column: "request" })?;
+    if request.request.reshare.is_some() {
+        let detail = "The validators of a reshare are not new; they must not be deposited again.";
+        return Err(Problem::conflict(detail));
+    }
     let filter = ValidatorFilter { ceremony_id: row.ceremony_id, ready_only: true, ..ValidatorFilter::default() };
     let validators = state.store.validators_of(&owner.address, &filter, 0, i64::from(MAX_VALIDATORS)).await?;
     let entries: Vec<&str> = validators.iter().map(|validator| validator.deposit_data.as_str()).collect();

@@ -1,6 +1,6 @@
 //! Why a certificate is refused: the path of the field, and what is wrong with it.
 
-use crate::{committee::CommitteeError, network::Network, request::RequestError};
+use crate::{ceremony::CeremonyId, committee::CommitteeError, network::Network, request::RequestError};
 
 /// One fault in a certificate or contribution.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -71,6 +71,12 @@ pub enum Problem {
     /// Not in the committee.
     #[error("the operator does not belong to the committee")]
     NotAMember,
+    /// Not in both committees of a reshare.
+    #[error("the operator does not belong to both committees of the reshare")]
+    NotADealer,
+    /// A reshare of other keys.
+    #[error("they are not the validators of ceremony {0}, of which the owner asked for a reshare")]
+    OtherValidators(CeremonyId),
     /// Out of order or repeated.
     #[error("operators must be distinct and in ascending order")]
     Order,

@@ -5,15 +5,16 @@ use super::{Attestation, Certificate, CertificateError, Contribution, Problem, R
 use crate::{
     ceremony::CeremonyId,
     certificate::CERTIFICATE_VERSION,
-    committee::Committee,
+    committee::{Committee, OperatorId},
     encoding::to_hex,
     network::Network,
     registry::Registry,
-    request::{RequestError, RequestRules},
+    request::{KeysDigest, RequestError, RequestRules},
 };
 use cluster_crypto::{
     bls,
     share_keys::{find_bad_share_key, verify_share_keys, BadShareKey},
+    Threshold,
 };
 use rand_core::CryptoRngCore;
 use std::collections::HashMap;
@@ -146,6 +147,7 @@ impl Transcript {
         self.check_counts(&committee)?;
         self.check_qualified(&committee)?;
         self.check_distinct()?;
+        self.check_reshare()?;
         self.check_share_keys(&committee, rng)?;
         self.check_deposits(network, rng)?;
         Ok(CheckedTranscript { ceremony_id: self.ceremony_id(), network, committee })
@@ -218,18 +220,38 @@ impl Transcript {
 
     fn check_qualified(&self, committee: &Committee) -> Result<(), CertificateError> {
         const PATH: &str = "transcript.qualified";
-        let (n, t) = (committee.threshold().n(), committee.threshold().t());
-        if self.qualified.len() < t || self.qualified.len() > n {
-            let problem = Problem::Count { expected: format!("{t} to {n}"), found: self.qualified.len() };
-            return Err(CertificateError::new(PATH, problem));
+        let request = &self.request.request;
+        let (dealers, enough): (Vec<OperatorId>, usize) = match &request.reshare {
+            None => (request.operator_ids.clone(), committee.threshold().t()),
+            // DKG 11.2 and 11.6: of the previous committee, whose size was checked with the request.
+            Some(reshare) => {
+                let old = Threshold::for_operators(reshare.operator_ids.len());
+                let dealers: Vec<_> = reshare.dealers(&request.operator_ids).map(|(id, _)| id).collect();
+                (dealers, old.map_or(usize::MAX, Threshold::t))
+            }
+        };
+        if self.qualified.len() < enough || self.qualified.len() > dealers.len() {
+            let expected = format!("{enough} to {}", dealers.len());
+            return Err(CertificateError::new(PATH, Problem::Count { expected, found: self.qualified.len() }));
         }
-        if let Some(at) = self.qualified.iter().position(|(id, _)| !committee.contains(*id)) {
-            return Err(CertificateError::new(format!("{PATH}[{at}].operator_id"), Problem::NotAMember));
+        if let Some(at) = self.qualified.iter().position(|(id, _)| !dealers.contains(id)) {
+            let problem = if request.reshare.is_some() { Problem::NotADealer } else { Problem::NotAMember };
+            return Err(CertificateError::new(format!("{PATH}[{at}].operator_id"), problem));
         }
         match first_out_of_order(self.qualified.iter().map(|(id, _)| *id)) {
             Some(at) => Err(CertificateError::new(format!("{PATH}[{at}].operator_id"), Problem::Order)),
             None => Ok(()),
         }
+    }
+
+    /// DKG 11.6: the keys of a reshare are those that the owner named.
+    fn check_reshare(&self) -> Result<(), CertificateError> {
+        let Some(reshare) = &self.request.request.reshare else { return Ok(()) };
+        let keys: Vec<bls::PublicKey> = self.validators.iter().map(|validator| validator.pubkey).collect();
+        if KeysDigest::of(&keys) != reshare.validators {
+            return Err(CertificateError::new("transcript.validators", Problem::OtherValidators(reshare.previous)));
+        }
+        Ok(())
     }
 
     fn check_distinct(&self) -> Result<(), CertificateError> {

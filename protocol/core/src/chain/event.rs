@@ -152,6 +152,7 @@ impl DepositDataRequested {
             amount_gwei: DEPOSIT_AMOUNT_GWEI,
             nonce: event.nonce(),
             deadline: time_s.saturating_add(REQUEST_LIFETIME_S),
+            reshare: None,
         }
     }
 }

@@ -3,7 +3,9 @@
 
 use std::{fmt, str::FromStr, sync::Arc};
 
-use cluster_crypto::{bls::HashedMessage, hash::TaggedHash, identity, seal, threshold, Secret, SecretSeed};
+use cluster_crypto::{
+    bls::HashedMessage, hash::TaggedHash, identity, polynomial::SecretVector, seal, threshold, Secret, SecretSeed,
+};
 use rand_core::{CryptoRng, RngCore};
 
 use super::{
@@ -29,6 +31,8 @@ pub enum Behaviour {
     EquivocatingCommitments,
     /// Complains about a share that is right.
     FalseComplaint,
+    /// In a reshare, shares something else than its old shares. Not in [`Behaviour::ALL`]: other ceremonies have none.
+    OtherShares,
     /// Uses a proof of knowledge made for another ceremony.
     ReplayedProof,
     /// Names another dealer's ephemeral key as its own.
@@ -48,7 +52,7 @@ pub enum Behaviour {
 }
 
 impl Behaviour {
-    /// All behaviours.
+    /// All behaviours that any ceremony has a place for.
     pub const ALL: [Self; 14] = [
         Self::WrongShare,
         Self::UndecryptableShare,
@@ -76,6 +80,7 @@ impl Behaviour {
             Self::IdentityPoint => "identity-point",
             Self::EquivocatingCommitments => "equivocating-commitments",
             Self::FalseComplaint => "false-complaint",
+            Self::OtherShares => "other-shares",
             Self::ReplayedProof => "replayed-proof",
             Self::CopiedEphemeralKey => "copied-ephemeral-key",
             Self::LastMover => "last-mover",
@@ -144,8 +149,15 @@ impl Adversary {
         identity: identity::SecretKey,
         seed: SecretSeed,
     ) -> Self {
-        let dealer = Dealer::new(&context, me, &seed);
+        let dealer = Dealer::new(&context, me, &seed, None);
         Self { behaviour, context, me, identity, seed, dealer, held_back: Vec::new(), overheard: None }
+    }
+
+    /// In a reshare: the adversary's shares of the previous ceremony, which its dealings share unless it lies about just that.
+    #[must_use]
+    pub fn with_inherited(self, inherited: &SecretVector) -> Self {
+        let inherited = Some(inherited).filter(|_| self.behaviour != Behaviour::OtherShares);
+        Self { dealer: Dealer::new(&self.context, self.me, &self.seed, inherited), ..self }
     }
 
     /// Lets the adversary read what it receives.
@@ -266,7 +278,7 @@ impl Adversary {
     fn equivocate(&self, first: Dealing, seen: Vec<Option<[u8; 32]>>, others: &[OperatorId]) -> Vec<Emission> {
         let seed =
             Secret::new(self.seed.expose(|seed| TaggedHash::new("cluster-node/adversary/second").bytes(seed).finish()));
-        let second = Dealer::new(&self.context, self.me, &seed).deal(&self.context, &seed, seen);
+        let second = Dealer::new(&self.context, self.me, &seed, None).deal(&self.context, &seed, seen);
         let (first, second) = (Arc::new(first), Arc::new(second));
         others
             .iter()

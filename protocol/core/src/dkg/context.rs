@@ -1,11 +1,13 @@
 //! What all parts of a ceremony refer to: the checked request and what follows from it.
 
+use std::collections::BTreeMap;
+
 use cluster_crypto::{ShareIndex, Threshold};
 
 use crate::{
     ceremony::CeremonyId,
     committee::{Committee, OperatorId},
-    request::CheckedRequest,
+    request::{CheckedRequest, Reshare},
 };
 
 /// The fixed facts of one ceremony.
@@ -13,6 +15,16 @@ use crate::{
 pub struct Context {
     request: CheckedRequest,
     threshold: Threshold,
+    previous: Option<Previous>,
+}
+
+/// DKG 11: the shares that a reshare starts from.
+#[derive(Clone, Debug)]
+struct Previous {
+    /// Of the committee that holds them.
+    threshold: Threshold,
+    /// Who of the new committee holds them, and at which index.
+    dealers: BTreeMap<OperatorId, ShareIndex>,
 }
 
 impl Context {
@@ -20,7 +32,12 @@ impl Context {
     #[must_use]
     pub fn new(request: CheckedRequest) -> Self {
         let threshold = request.committee().threshold();
-        Self { request, threshold }
+        // A checked request has a committee of a right size here, too.
+        let previous = request.request().reshare.as_ref().and_then(|reshare| {
+            let threshold = Threshold::for_operators(reshare.operator_ids.len()).ok()?;
+            Some(Previous { threshold, dealers: reshare.dealers(&request.request().operator_ids).collect() })
+        });
+        Self { request, threshold, previous }
     }
 
     /// The owner's request.
@@ -69,6 +86,46 @@ impl Context {
     #[must_use]
     pub fn k(&self) -> usize {
         self.request.request().validator_count as usize
+    }
+
+    /// What the ceremony takes over, if it is a reshare.
+    #[must_use]
+    pub fn reshare(&self) -> Option<&Reshare> {
+        self.request.request().reshare.as_ref()
+    }
+
+    /// DKG 11.2: whether the operator deals: everyone does, except in a reshare.
+    #[must_use]
+    pub fn is_dealer(&self, operator: OperatorId) -> bool {
+        match &self.previous {
+            None => self.committee().contains(operator),
+            Some(previous) => previous.dealers.contains_key(&operator),
+        }
+    }
+
+    /// Number of operators that deal.
+    #[must_use]
+    pub fn dealers(&self) -> usize {
+        self.previous.as_ref().map_or(self.n(), |previous| previous.dealers.len())
+    }
+
+    /// DKG 11.6: dealings that make keys: a quorum, in a reshare of the committee that holds the shares.
+    #[must_use]
+    pub fn enough_dealings(&self) -> usize {
+        self.previous.as_ref().map_or(self.t(), |previous| previous.threshold.t())
+    }
+
+    /// DKG 4.2: so many dealers that one of them is honest.
+    #[must_use]
+    pub fn one_honest(&self) -> usize {
+        let f = self.threshold.f();
+        1 + self.previous.as_ref().map_or(f, |previous| previous.threshold.f().min(f))
+    }
+
+    /// Index of the share that a dealer of a reshare starts from.
+    #[must_use]
+    pub fn previous_index(&self, dealer: OperatorId) -> Option<ShareIndex> {
+        self.previous.as_ref()?.dealers.get(&dealer).copied()
     }
 
     /// Share index of a member of the committee.

@@ -19,7 +19,7 @@ use super::{
     context::Context,
     message::{Body, Dealing, Qualified, Signed},
 };
-use crate::{ceremony::CeremonyId, committee::OperatorId};
+use crate::{ceremony::CeremonyId, committee::OperatorId, request::KeysDigest};
 
 /// Bytes of one share in a sealed vector.
 const SHARE_BYTES: usize = 32;
@@ -67,6 +67,9 @@ pub enum DealingFault {
     /// A commitment lies outside of the subgroup of prime order.
     #[error("a commitment is outside of the subgroup of prime order")]
     Subgroup,
+    /// The dealing shares something else than the dealer's old shares.
+    #[error("the constant terms are not the shares that the dealer holds of the previous ceremony")]
+    OtherShares,
     /// The dealing is not the one that the dealer committed to.
     #[error("the dealing does not open the dealer's commit")]
     Commit,
@@ -107,11 +110,15 @@ pub(super) struct Dealer {
 }
 
 impl Dealer {
-    /// DKG 1.1: K random polynomials of degree t-1 and their commitments.
-    pub(super) fn new(context: &Context, me: OperatorId, seed: &SecretSeed) -> Self {
+    /// DKG 1.1: K random polynomials of degree t-1 and their commitments. DKG 11.3: through `inherited` at zero, which are this
+    /// operator's shares of the previous ceremony.
+    pub(super) fn new(context: &Context, me: OperatorId, seed: &SecretSeed, inherited: Option<&SecretVector>) -> Self {
         let ceremony = context.ceremony_id();
         let mut rng = derived_rng(seed, "polynomials", &[&ceremony.0]);
-        let polynomials = Polynomials::sample(context.k(), context.threshold(), &mut rng);
+        let polynomials = match inherited {
+            None => Polynomials::sample(context.k(), context.threshold(), &mut rng),
+            Some(shares) => Polynomials::through(shares, context.threshold(), &mut rng),
+        };
         let commitments = polynomials.commit();
         let mut salt = [0; 32];
         rng.fill_bytes(&mut salt);
@@ -239,7 +246,18 @@ pub(super) fn check(context: &Context, dealer: OperatorId, dealing: &Dealing) ->
     if !commitments.verify_knowledge(&bound, &dealing.proof) {
         return Err(DealingFault::Knowledge);
     }
+    check_constants(context, dealer, &commitments)?;
     Ok(commitments)
+}
+
+/// DKG 11.4: equal keys are equal points, which are in the subgroup with the shares.
+fn check_constants(context: &Context, dealer: OperatorId, commitments: &Commitments) -> Result<(), DealingFault> {
+    let Some(reshare) = context.reshare() else { return Ok(()) };
+    let held = context.previous_index(dealer).and_then(|index| reshare.share_keys_of(index));
+    if held == Some(KeysDigest::of(&commitments.group_keys())) {
+        return Ok(());
+    }
+    Err(DealingFault::OtherShares)
 }
 
 /// DKG 4.2: the dealers of `candidates` whose commit at least f+1 dealings of the set list as seen.
@@ -252,7 +270,7 @@ pub(super) fn timely<'a>(
     candidates: impl Iterator<Item = (OperatorId, &'a Held)>,
 ) -> std::collections::BTreeMap<OperatorId, &'a Held> {
     let mut set: std::collections::BTreeMap<OperatorId, &Held> = candidates.collect();
-    let support = context.threshold().f() + 1;
+    let support = context.one_honest();
     loop {
         let late: Vec<OperatorId> = set
             .iter()

@@ -63,6 +63,8 @@ pub struct Machine {
     pub(super) dealings: BTreeMap<OperatorId, Held>,
     /// Dealings that others hold and this operator does not.
     pub(super) refs: BTreeMap<OperatorId, DealingRef>,
+    /// Dealings that arrived and break a rule: with another one that somebody else holds they prove that their dealer dealt twice.
+    pub(super) invalid: BTreeMap<OperatorId, DealingRef>,
     pub(super) echoes: BTreeMap<OperatorId, Arc<Signed>>,
     pub(super) agreement: Agreement,
     pub(super) voted: Option<u32>,
@@ -104,11 +106,27 @@ impl Machine {
         timing: Timing,
         now: Time,
     ) -> Option<Self> {
+        Self::start_with(request, me, identity, seed, None, timing, now)
+    }
+
+    /// DKG 11.2: begins a ceremony; in a reshare with `inherited`, this operator's K shares of the previous ceremony, which it
+    /// deals. A dealer that has lost them, and an operator that is new, has none and only receives.
+    #[must_use]
+    pub fn start_with(
+        request: CheckedRequest,
+        me: OperatorId,
+        identity: identity::SecretKey,
+        seed: SecretSeed,
+        inherited: Option<SecretVector>,
+        timing: Timing,
+        now: Time,
+    ) -> Option<Self> {
         let mut machine = Self::new(Context::new(request), me, identity, seed, timing, now)?;
         let seed = Secret::new(machine.seed.expose(|seed| *seed));
         let request = machine.context.request().signed().clone();
-        machine.outputs.push_back(Output::Persist(Record::Started { request, now, seed }));
-        machine.begin(now);
+        machine.begin(now, inherited.as_ref());
+        // What was just begun goes out after the record that it follows from.
+        machine.outputs.push_front(Output::Persist(Record::Started { request, now, seed, inherited }));
         Some(machine)
     }
 
@@ -143,6 +161,7 @@ impl Machine {
             reports: BTreeMap::new(),
             dealings: BTreeMap::new(),
             refs: BTreeMap::new(),
+            invalid: BTreeMap::new(),
             echoes: BTreeMap::new(),
             agreement: Agreement::default(),
             voted: None,
@@ -167,13 +186,18 @@ impl Machine {
         })
     }
 
-    // DKG 1.1 to 1.3
-    pub(super) fn begin(&mut self, now: Time) {
+    // DKG 1.1 to 1.3, and 11.2
+    pub(super) fn begin(&mut self, now: Time, inherited: Option<&SecretVector>) {
         if self.passive {
             self.ask(now);
             return;
         }
-        let dealer = Dealer::new(&self.context, self.me, &self.seed);
+        let inherited = inherited.filter(|shares| shares.len() == self.context.k());
+        if self.context.reshare().is_some() && (inherited.is_none() || !self.context.is_dealer(self.me)) {
+            self.advance(now);
+            return;
+        }
+        let dealer = Dealer::new(&self.context, self.me, &self.seed, inherited);
         let commit = dealer.commit(&self.context);
         self.dealer = Some(dealer);
         let signed = self.sign(Body::Commit(commit));
@@ -295,9 +319,17 @@ impl Machine {
     fn deal(&mut self, now: Time) -> bool {
         let mine = self.commits.keys().fold(0, |mask, operator| mask | self.context.bit(*operator));
         let agreeing = 1 + self.reports.values().filter(|mask| **mask == mine).count();
-        let ready = self.commits.len() == self.context.n()
-            || (self.overdue && self.commits.len() >= self.context.t() && agreeing >= self.context.t());
-        let Some(dealer) = self.dealer.as_ref().filter(|_| ready && !self.idle()) else { return false };
+        let enough = self.context.enough_dealings();
+        let ready = self.commits.len() == self.context.dealers()
+            || (self.overdue && self.commits.len() >= enough && agreeing >= self.context.t());
+        if !ready || self.idle() {
+            return false;
+        }
+        let Some(dealer) = &self.dealer else {
+            // DKG 11.2: receives and does not deal.
+            self.enter(now, Step::Deal);
+            return true;
+        };
         let seen = self
             .context
             .committee()
@@ -322,7 +354,7 @@ impl Machine {
     fn echo(&mut self, now: Time) -> bool {
         let complete =
             self.commits.keys().all(|dealer| self.dealings.contains_key(dealer) || self.guilty.contains(dealer));
-        if self.idle() || !(complete || self.overdue) || self.dealings.len() < self.context.t() {
+        if self.idle() || !(complete || self.overdue) || self.dealings.len() < self.context.enough_dealings() {
             return self.abort_when_hopeless();
         }
         let refs = self
@@ -338,8 +370,12 @@ impl Machine {
     }
 
     fn close_echo(&mut self, now: Time) -> bool {
-        let complete = self.dealings.keys().all(|operator| self.echoes.contains_key(operator))
-            && self.refs.keys().all(|dealer| self.dealings.contains_key(dealer) || self.guilty.contains(dealer));
+        // DKG 11.2: those who only receive are waited for like those who dealt.
+        let expected =
+            |operator: &OperatorId| self.dealings.contains_key(operator) || !self.context.is_dealer(*operator);
+        let complete =
+            self.context.committee().ids().filter(expected).all(|operator| self.echoes.contains_key(&operator))
+                && self.refs.keys().all(|dealer| self.dealings.contains_key(dealer) || self.guilty.contains(dealer));
         if self.idle() || !(complete || self.overdue) || self.echoes.len() < self.context.t() {
             return self.abort_when_hopeless();
         }
@@ -369,7 +405,7 @@ impl Machine {
 
     /// DKG 10.4: when so many dealers are proven guilty that the rest cannot make keys, waiting is of no use.
     pub(super) fn abort_when_hopeless(&mut self) -> bool {
-        if !self.idle() && self.guilty.len() > self.context.n() - self.context.t() {
+        if !self.idle() && self.guilty.len() > self.context.dealers() - self.context.enough_dealings() {
             self.abort("too many dealers are proven guilty");
         }
         false
@@ -401,8 +437,8 @@ impl Machine {
             .ids()
             .filter(|operator| *operator != self.me && !self.guilty.contains(operator))
             .filter(|operator| match step {
-                Step::Commit => !self.commits.contains_key(operator),
-                Step::Deal => !self.dealings.contains_key(operator),
+                Step::Commit => self.context.is_dealer(*operator) && !self.commits.contains_key(operator),
+                Step::Deal => self.context.is_dealer(*operator) && !self.dealings.contains_key(operator),
                 Step::Echo => !self.echoes.contains_key(operator),
                 Step::Verdicts => !voters.contains(operator),
                 Step::Store => !receipts.contains(operator),

@@ -39,7 +39,7 @@ pub enum Output {
 /// One entry of a ceremony's journal. A machine is rebuilt by going through them in order.
 #[derive(Debug)]
 pub enum Record {
-    /// The first entry. `seed` is secret: the store seals it.
+    /// The first entry. `seed` and `inherited` are secret: the store seals them.
     Started {
         /// The owner's request.
         request: SignedRequest,
@@ -47,6 +47,8 @@ pub enum Record {
         now: Time,
         /// From which all of this operator's randomness in the ceremony follows.
         seed: SecretSeed,
+        /// In a reshare, the K shares that this operator deals; none when it only receives.
+        inherited: Option<SecretVector>,
     },
     /// A message that changed the machine.
     Received {

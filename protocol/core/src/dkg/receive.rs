@@ -119,6 +119,9 @@ impl Machine {
 
     // DKG 1.3
     fn take_commit(&mut self, signed: &Arc<Signed>, commit: [u8; 32]) -> Verdict {
+        if !self.context.is_dealer(signed.from) {
+            return Verdict::Fault(FaultReason::OutOfBounds);
+        }
         match self.commits.get(&signed.from).map(|known| &known.body) {
             Some(Body::Commit(known)) if *known == commit => return Verdict::Skip(SkipReason::Duplicate),
             Some(_) => return Verdict::Fault(FaultReason::Equivocation),
@@ -144,6 +147,9 @@ impl Machine {
     // DKG 2.4 to 2.6
     fn take_dealing(&mut self, signed: &Arc<Signed>, dealing: &Dealing) -> Verdict {
         let dealer = signed.from;
+        if !self.context.is_dealer(dealer) {
+            return Verdict::Fault(FaultReason::OutOfBounds);
+        }
         let wanted = self.wanted();
         // Hashing a dealing costs as much as reading it; once a dealer is out, only what others decided is of use.
         if self.guilty.contains(&dealer) && !wanted.iter().any(|(wanted, _)| *wanted == dealer) {
@@ -162,7 +168,7 @@ impl Machine {
             .map(|(digest, signature)| DealingRef { dealer, digest, signature })
             .or_else(|| self.refs.get(&dealer).filter(|known| known.digest != digest).cloned());
         if let Some(known) = &known {
-            self.prove_equivocation(known.clone(), reference);
+            self.prove_equivocation(known.clone(), reference.clone());
             if !wanted.contains(&(dealer, digest)) {
                 return Verdict::Fault(FaultReason::Equivocation);
             }
@@ -170,6 +176,7 @@ impl Machine {
         match dealing::check(&self.context, dealer, dealing) {
             Err(_) => {
                 self.guilty.insert(dealer);
+                self.invalid.entry(dealer).or_insert(reference);
                 self.name(invalid_dealing(Arc::clone(signed)));
                 Verdict::Fault(FaultReason::InvalidDealing)
             }
@@ -198,7 +205,10 @@ impl Machine {
 
     // DKG 3.2
     fn take_echo(&mut self, signed: &Arc<Signed>, refs: &[DealingRef]) -> Verdict {
-        if refs.len() > self.context.n() || !strictly_sorted(refs.iter().map(|reference| reference.dealer)) {
+        if refs.len() > self.context.n()
+            || !strictly_sorted(refs.iter().map(|reference| reference.dealer))
+            || !refs.iter().all(|reference| self.context.is_dealer(reference.dealer))
+        {
             return Verdict::Fault(FaultReason::Malformed);
         }
         if self.echoes.contains_key(&signed.from) {
@@ -223,7 +233,8 @@ impl Machine {
                     digest: held.digest,
                     signature: held.signed.signature,
                 })
-                .or_else(|| self.refs.get(&reference.dealer).cloned());
+                .or_else(|| self.refs.get(&reference.dealer).cloned())
+                .or_else(|| self.invalid.get(&reference.dealer).cloned());
             match known {
                 Some(known) if known.digest != reference.digest => self.prove_equivocation(known, reference.clone()),
                 Some(_) => {}
@@ -295,7 +306,7 @@ impl Machine {
     fn hear(&mut self, verdict: &Arc<Signed>, accusation: &Accusation) -> bool {
         match accusation {
             Accusation::Equivocation { first, second } => {
-                if !is_equivocation(&self.context, first, second) {
+                if !self.context.is_dealer(first.dealer) || !is_equivocation(&self.context, first, second) {
                     return false;
                 }
                 self.prove_equivocation(first.clone(), second.clone());
@@ -305,7 +316,7 @@ impl Machine {
                 if self.dealings.get(dealer).is_some_and(|held| held.digest == *digest) {
                     return self.judge(verdict, accusation);
                 }
-                if self.context.committee().contains(*dealer) {
+                if self.context.is_dealer(*dealer) {
                     self.pending.insert((verdict.from, *dealer), Arc::clone(verdict));
                 }
                 true
@@ -463,12 +474,12 @@ impl Machine {
     }
 }
 
-/// A set of at least t members of the committee, sorted, without repetition.
+/// A set of enough dealers, sorted, without repetition.
 fn is_set(context: &Context, qualified: &Qualified) -> bool {
-    qualified.len() >= context.t()
-        && qualified.len() <= context.n()
+    qualified.len() >= context.enough_dealings()
+        && qualified.len() <= context.dealers()
         && strictly_sorted(qualified.iter().map(|(dealer, _)| *dealer))
-        && qualified.iter().all(|(dealer, _)| context.committee().contains(*dealer))
+        && qualified.iter().all(|(dealer, _)| context.is_dealer(*dealer))
 }
 
 fn strictly_sorted(ids: impl Iterator<Item = OperatorId>) -> bool {

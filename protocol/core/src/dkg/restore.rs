@@ -55,7 +55,7 @@ impl Machine {
         now: Time,
     ) -> Result<Self, RestoreError> {
         let mut records = records.into_iter().enumerate();
-        let Some((_, Record::Started { request: started, now: then, seed })) = records.next() else {
+        let Some((_, Record::Started { request: started, now: then, seed, inherited })) = records.next() else {
             return Err(RestoreError::NotStarted);
         };
         if started != *request.signed() {
@@ -63,7 +63,7 @@ impl Machine {
         }
         let mut machine =
             Self::new(Context::new(request), me, identity, seed, timing, then).ok_or(RestoreError::NotInCommittee)?;
-        machine.begin(then);
+        machine.begin(then, inherited.as_ref());
         let mut on_disk = None;
         for (position, record) in records {
             match record {

@@ -7,10 +7,11 @@ use cluster_crypto::polynomial::SecretVector;
 use super::{
     agreement::{ballot, MAX_VIEWS},
     dealing::{self, Held},
-    keys::{self, Keys},
+    keys::{self, Keys, SumError},
     machine::Machine,
     message::{Body, Message, Qualified, Receipt, RevealedShares, Signed},
     output::{Output, Record, StoredShares},
+    vote::OTHER_KEYS,
     Step,
 };
 use crate::{
@@ -88,9 +89,13 @@ impl Machine {
                 }
                 match keys::sum(&self.context, self.index, &self.seed, &set, &self.rebuilt) {
                     Ok(summed) => summed,
-                    Err(findings) => {
+                    Err(SumError::Dealers(findings)) => {
                         self.blame(&findings);
                         self.ask_for_shares();
+                        return false;
+                    }
+                    Err(SumError::OtherKeys) => {
+                        self.abort(OTHER_KEYS);
                         return false;
                     }
                 }

@@ -6,7 +6,7 @@ use super::{
     agreement::MAX_VIEWS,
     dealing,
     evidence::invalid_dealing,
-    keys::{self, Finding},
+    keys::{self, Finding, SumError},
     machine::Machine,
     message::{vote_digest, Ballot, Body, Lock, Qualified},
     Step,
@@ -15,6 +15,10 @@ use crate::{committee::OperatorId, machine::Time};
 
 /// Views that are left as soon as all votes are in without a quorum: each excludes another liar of a committee of 13.
 const QUICK_VIEWS: u32 = 5;
+
+/// DKG 11.6: no operator is to blame for it.
+pub(super) const OTHER_KEYS: &str =
+    "the old shares that the request names do not add up to the validator keys that it names; make it from the certificate of the previous ceremony";
 
 impl Machine {
     // DKG 4.1 to 4.5: one vote in every view, for the lock or for all dealings that are right.
@@ -51,7 +55,7 @@ impl Machine {
                 &self.context,
                 self.dealings.iter().filter(|(dealer, _)| !self.guilty.contains(dealer)).map(|(id, held)| (*id, held)),
             );
-            if set.len() < self.context.t() {
+            if set.len() < self.context.enough_dealings() {
                 return None;
             }
             let qualified = dealing::qualified(&set);
@@ -60,8 +64,12 @@ impl Machine {
             }
             match keys::sum(&self.context, self.index, &self.seed, &set, &self.rebuilt) {
                 Ok(summed) => self.summed = Some(summed),
-                Err(findings) if findings.is_empty() => return None,
-                Err(findings) => self.blame(&findings),
+                Err(SumError::Dealers(findings)) if findings.is_empty() => return None,
+                Err(SumError::Dealers(findings)) => self.blame(&findings),
+                Err(SumError::OtherKeys) => {
+                    self.abort(OTHER_KEYS);
+                    return None;
+                }
             }
         }
     }

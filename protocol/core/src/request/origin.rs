@@ -1,12 +1,12 @@
 //! What makes a request its owner's: a signature, or an event of the chain.
 
-use super::{Request, SignedRequest};
+use super::Request;
 use crate::chain::{EventId, EVENT_ID_BYTES};
 use cluster_crypto::ethereum::RecoverableSignature;
 use serde::{de::Error as _, Deserialize, Deserializer, Serialize, Serializer};
 
 /// Bytes of an [`Origin`] in binary.
-const ORIGIN_BYTES: usize = 65;
+pub(super) const ORIGIN_BYTES: usize = 65;
 /// Last byte of an event's origin. That of a signature is v, which is 27 or 28.
 const EVENT_TAG: u8 = 0xE1;
 
@@ -43,7 +43,7 @@ impl Origin {
         }
     }
 
-    fn to_bytes(self) -> [u8; ORIGIN_BYTES] {
+    pub(super) fn to_bytes(self) -> [u8; ORIGIN_BYTES] {
         match self {
             Origin::Signature(signature) => signature.to_bytes(),
             Origin::Event(event) => {
@@ -54,7 +54,7 @@ impl Origin {
         }
     }
 
-    fn from_bytes(bytes: &[u8; ORIGIN_BYTES]) -> Result<Self, String> {
+    pub(super) fn from_bytes(bytes: &[u8; ORIGIN_BYTES]) -> Result<Self, String> {
         match bytes.split_first_chunk::<EVENT_ID_BYTES>() {
             Some((event, [EVENT_TAG])) => Ok(Origin::Event(EventId::from_bytes(event))),
             _ => RecoverableSignature::from_bytes(bytes).map(Origin::Signature).map_err(|error| error.to_string()),
@@ -152,5 +152,3 @@ macro_rules! serde_with_origin {
     };
 }
 pub(crate) use serde_with_origin;
-
-serde_with_origin!(SignedRequest, Request);

@@ -64,6 +64,7 @@ fn request(event: &EventId) -> Request {
         amount_gwei: 32_000_000_000,
         nonce: event.nonce(),
         deadline: NOW_S + 3600,
+        reshare: None,
     }
 }
 

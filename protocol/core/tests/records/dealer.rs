@@ -71,6 +71,7 @@ impl World {
             amount_gwei: DEPOSIT_AMOUNT_GWEI,
             nonce: 7,
             deadline: NOW_S + 3600,
+            reshare: None,
         }
     }
 

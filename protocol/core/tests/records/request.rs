@@ -5,8 +5,9 @@ use crate::{
 use cluster_core::{
     committee::OperatorId,
     eip712::typed_data_json,
+    encoding::{decode, encode, to_hex},
     network::Network,
-    request::{Request, RequestError, RequestRules, SignedRequest},
+    request::{KeysDigest, Request, RequestError, RequestRules, SignedRequest, MAX_REQUEST_BYTES},
 };
 use cluster_crypto::ethereum::{recover, Address, RecoverableSignature, WalletKey};
 use serde_json::json;
@@ -24,6 +25,65 @@ fn digest_typed_data_and_signature_agree_with_an_independent_implementation() {
         assert_eq!(wallet.sign_digest(&request.digest()).to_bytes(), signature.to_bytes());
         assert_eq!(serde_json::to_value(&request).unwrap(), case["request"], "JSON round trip");
     }
+}
+
+#[test]
+fn a_reshare_is_signed_and_encoded_as_an_independent_implementation_does() {
+    for case in vectors::read("eip712-reshare.json").as_array().unwrap() {
+        let request: Request = serde_json::from_value(case["request"].clone()).unwrap();
+        assert_eq!(request.digest(), vectors::bytes(&case["digest"]));
+        assert_eq!(typed_data_json(&request), case["typed_data"]);
+        assert_eq!(serde_json::to_value(&request).unwrap(), case["request"], "JSON round trip");
+        let signature = RecoverableSignature::from_bytes(&vectors::bytes::<65>(&case["signature"])).unwrap();
+        assert_eq!(recover(&request.digest(), &signature), Ok(request.owner));
+        let signed = SignedRequest::by_signature(request, signature);
+        let encoded = encode(&signed);
+        assert_eq!(to_hex(&encoded), case["signed_request"].as_str().unwrap());
+        assert_eq!(decode::<SignedRequest>(&encoded, MAX_REQUEST_BYTES).unwrap(), signed);
+        assert_eq!(serde_json::from_str::<SignedRequest>(&serde_json::to_string(&signed).unwrap()).unwrap(), signed);
+        // Cut short, it is not taken for an ordinary request; nor is an ordinary one with something behind it.
+        for length in 0..encoded.len() {
+            assert!(decode::<SignedRequest>(&encoded[..length], MAX_REQUEST_BYTES).is_err(), "{length}");
+        }
+        let mut ordinary = signed.clone();
+        ordinary.request.reshare = None;
+        let plain = encode(&ordinary);
+        assert_eq!(encoded[..plain.len() - 1], plain[..plain.len() - 1]);
+        let longer = [plain.as_slice(), &encoded[plain.len()..]].concat();
+        assert!(decode::<SignedRequest>(&longer, MAX_REQUEST_BYTES).is_err());
+        assert_ne!(ordinary.ceremony_id(), signed.ceremony_id());
+    }
+}
+
+#[test]
+fn the_largest_reshare_is_within_the_limit_of_requests() {
+    let case = &vectors::read("eip712-reshare.json")[0];
+    let mut request: Request = serde_json::from_value(case["request"].clone()).unwrap();
+    let signature = RecoverableSignature::from_bytes(&vectors::bytes::<65>(&case["signature"])).unwrap();
+    let ids: Vec<OperatorId> = (0..13).map(|at| OperatorId(u32::MAX - 13 + at)).collect();
+    let reshare = request.reshare.as_mut().unwrap();
+    reshare.share_keys = vec![KeysDigest([0xff; 32]); 13];
+    reshare.operator_ids.clone_from(&ids);
+    request = Request { operator_ids: ids, validator_count: 1_000, nonce: u64::MAX, deadline: u64::MAX, ..request };
+    let signed = SignedRequest::by_signature(request, signature);
+    let text = serde_json::to_string_pretty(&signed).unwrap();
+    assert!(text.len() < MAX_REQUEST_BYTES && encode(&signed).len() < 1_024, "{} bytes", text.len());
+}
+
+#[test]
+fn an_event_cannot_ask_for_a_reshare() {
+    let case = &vectors::read("eip712-reshare.json")[0];
+    let request: Request = serde_json::from_value(case["request"].clone()).unwrap();
+    let event = cluster_core::chain::EventId {
+        chain_id: request.chain_id,
+        contract: Address([1; 20]),
+        transaction_hash: cluster_core::chain::Hash32([2; 32]),
+        log_index: 0,
+    };
+    let world = World::new(Network::Hoodi, 4, 1);
+    let signed = SignedRequest::by_event(request, event);
+    let error = signed.check_ignoring_deadline(&RequestRules::new(Network::Hoodi), &world.registry).unwrap_err();
+    assert_eq!((error.field(), error), ("reshare", RequestError::ReshareByEvent));
 }
 
 /// Description, change, field named, error expected.

@@ -169,6 +169,7 @@ impl World {
             amount_gwei: 32_000_000_000,
             nonce,
             deadline: self.clock.now_s() + 3600,
+            reshare: None,
         }
     }
 
