@@ -1690,6 +1690,7 @@ export interface components {
             operator_ids: number[];
             /** @description Address of the wallet that signs. */
             owner: string;
+            reshare?: null | components["schemas"]["Reshare"];
             /**
              * Format: int32
              * @description 1 to 1000.
@@ -1704,6 +1705,17 @@ export interface components {
             ceremony_id: string;
             /** @description Where it stands. */
             status: string;
+        };
+        /** @description What a reshare takes over. */
+        Reshare: {
+            /** @description Its committee, ascending. */
+            operator_ids: number[];
+            /** @description The ceremony whose shares are dealt again: 32 bytes, 0x hex. */
+            previous: string;
+            /** @description For each of these operators the digest of the public keys of its shares: 32 bytes, 0x hex. */
+            share_keys: string[];
+            /** @description Digest of the validator keys: 32 bytes, 0x hex. */
+            validators: string;
         };
         /** @description A browser's session; both are null without one. */
         SessionAnswer: {

@@ -1,6 +1,7 @@
 //! `openapi.json` is what the program serves, and describes what core writes.
 
 use crate::support::{Database, World};
+use cluster_core::request::Reshare;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -23,11 +24,14 @@ async fn shapes_of_core_are_described_truly() {
     let description: Value = serde_json::from_str(cluster_service::openapi_json()).unwrap();
     let value = serde_json::to_value(&certificate).unwrap();
     let transcript = &value["transcript"];
+    let mut request = transcript["request"]["request"].clone();
+    request["reshare"] = serde_json::to_value(Reshare::of(&certificate.transcript)).unwrap();
     for (schema, value) in [
         ("Certificate", &value),
         ("Transcript", transcript),
         ("SignedRequest", &transcript["request"]),
-        ("Request", &transcript["request"]["request"]),
+        ("Request", &request),
+        ("Reshare", &request["reshare"]),
         ("Member", &transcript["committee"][0]),
         ("Dealer", &transcript["qualified"][0]),
         ("ValidatorRecord", &transcript["validators"][0]),

@@ -4,6 +4,7 @@ use crate::support::dealer::with_attestations;
 use crate::support::{on_both_databases, Database, World};
 use cluster_core::certificate::Certificate;
 use cluster_core::committee::OperatorId;
+use cluster_core::request::{Request, Reshare};
 use reqwest::Method;
 use serde_json::{json, Value};
 
@@ -53,6 +54,41 @@ on_both_databases! {
         let validator = world.get_as(&token, &format!("/v1/validators/{first}")).await.json();
         assert_eq!(validator["status"], "ready");
         assert_eq!(validator["deposit_data"], serde_json::to_value(&certificate.deposit_data()[0]).unwrap());
+        world.shutdown().await;
+    }
+
+    async fn a_reshare_stands_beside_its_validators_and_is_never_offered_for_a_deposit(database: Database) {
+        let world = World::start(database).await;
+        let first = world.certificate(&world.signed(0, 1, 2), 1);
+        assert_eq!(world.publish(0, &first).await.status, 201);
+        let request = |wallet: usize, nonce: u64| Request {
+            operator_ids: [10, 20, 30, 50].map(OperatorId).to_vec(),
+            reshare: Some(Reshare::of(&first.transcript)),
+            ..world.request(wallet, nonce, 2)
+        };
+        let signed = world.sign(0, request(0, 2));
+        assert_eq!(world.submit(&signed).await.status, 202);
+        let second = world.certificate(&signed, 1);
+        assert_eq!(world.publish(0, &world.certificate(&signed, 2)).await.problem(422), "transcript.validators", "other keys");
+        assert_eq!(world.publish(0, &with_attestations(&second, &[0, 1, 3])).await.json()["missing_operators"], json!([30]));
+        assert_eq!(world.publish(1, &second).await.json()["status"], "ready");
+
+        let token = world.login(0).await;
+        let path = format!("/v1/ceremonies/{}", second.ceremony_id);
+        let held: Certificate = serde_json::from_str(&world.get_as(&token, &format!("{path}/certificate")).await.text).unwrap();
+        assert_eq!(held, second);
+        let answer = world.get_as(&token, &format!("{path}/deposit-data")).await;
+        assert!(answer.status == 409 && answer.text.contains("must not be deposited again"), "{}", answer.text);
+        // The validators are still those of the ceremony that made them, with its deposit data.
+        let list = world.get_as(&token, "/v1/validators").await.json();
+        let ceremonies: Vec<_> = list["items"].as_array().unwrap().iter().map(|item| &item["ceremony_id"]).collect();
+        assert_eq!(ceremonies, [&json!(first.ceremony_id), &json!(first.ceremony_id)]);
+        let deposit = world.get_as(&token, &format!("/v1/ceremonies/{}/deposit-data", first.ceremony_id)).await;
+        assert_eq!(deposit.json(), serde_json::to_value(first.deposit_data()).unwrap());
+
+        // Nobody takes over what the service knows as another owner's.
+        let stolen = world.certificate(&world.sign(1, request(1, 1)), 1);
+        assert_eq!(world.publish(0, &stolen).await.problem(409), "transcript.validators");
         world.shutdown().await;
     }
 

@@ -12,7 +12,8 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use std::collections::BTreeMap;
 
-/// A certificate with the attestations of the whole committee. Another seed gives other keys.
+/// A certificate with the attestations of the whole committee. Another seed gives other keys, the same seed the same ones: a
+/// request for a reshare is answered with the seed of its previous certificate.
 pub fn certificate(
     operators: &BTreeMap<OperatorId, identity::SecretKey>,
     signed: &SignedRequest,
@@ -22,7 +23,8 @@ pub fn certificate(
     let request = &signed.request;
     let network = Network::from_chain_id(request.chain_id).unwrap();
     let size = Threshold::for_operators(request.operator_ids.len()).unwrap();
-    let polynomials = Polynomials::sample(request.validator_count as usize, size, &mut rng);
+    let keys: Vec<_> = (0..request.validator_count).map(|_| bls::SecretKey::generate(&mut rng)).collect();
+    let polynomials = Polynomials::sharing(&keys, size, &mut rng);
     let commitments = polynomials.commit();
     let pubkeys = commitments.group_keys();
     let indices: Vec<ShareIndex> = ShareIndex::all(size).collect();
@@ -45,10 +47,14 @@ pub fn certificate(
             deposit_signature,
         }
     });
+    let dealers: Vec<OperatorId> = match &request.reshare {
+        None => request.operator_ids.clone(),
+        Some(reshare) => reshare.dealers(&request.operator_ids).map(|(id, _)| id).collect(),
+    };
     let transcript = Transcript {
         request: signed.clone(),
         committee: request.operator_ids.iter().map(|id| (*id, operators[id].public_key())).collect(),
-        qualified: request.operator_ids.iter().map(|id| (*id, [id.0 as u8; 32])).collect(),
+        qualified: dealers.iter().map(|id| (*id, [id.0 as u8; 32])).collect(),
         validators: validators.collect(),
     };
     let ceremony_id = transcript.ceremony_id();
