@@ -110,6 +110,7 @@ pub async fn run(
         culprits: culprits(testnet, ceremony_id),
         readiness: readiness(ending),
         chain: None,
+        replacement: None,
     };
     if report.readiness == ReadinessFigures::Ready {
         // All have attested: who was called silent was late, as the operator that said so is about to learn.

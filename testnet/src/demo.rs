@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use cluster_core::ceremony::CeremonyId;
 use cluster_core::certificate::Certificate;
 use cluster_core::committee::OperatorId;
 use cluster_core::directory::{verify_directory_files, DirectoryError};
@@ -19,8 +20,9 @@ use rand_core::OsRng;
 use crate::ceremony::{self, CeremonyError, Finished, Kill};
 use crate::evm::{Chain, ChainOptions, EvmError, Tools};
 use crate::network::{NetworkError, Settings, Testnet};
-use crate::owner::{Owner, OwnerError};
+use crate::owner::{Ending, Owner, OwnerError};
 use crate::path;
+use crate::replace::{self, Replaced};
 use crate::report::{ReadinessFigures, TransactionFigures};
 use crate::timings::Timings;
 use crate::world::{Wanted, World};
@@ -48,7 +50,13 @@ pub struct Options {
     pub seed: u64,
     /// Everything goes over a chain of our own; none: over the registry file and the service alone.
     pub chain: Option<ChainOptions>,
+    /// An operator (position or id) of the committee that is stopped for good when the validators are ready, and replaced by one more
+    /// operator.
+    pub replace: Option<u32>,
 }
+
+/// Where the certificate of a reshare is written, below the folder of the others.
+pub const REPLACED_FOLDER: &str = "replaced";
 
 /// Why a demo failed.
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +95,14 @@ pub enum DemoError {
         what: String,
         /// How long it was waited for.
         seconds: u64,
+    },
+    /// The reshare did not become ready.
+    #[error("the reshare {ceremony_id} ended otherwise: {ending:?}")]
+    NotReplaced {
+        /// Which.
+        ceremony_id: CeremonyId,
+        /// How.
+        ending: Ending,
     },
     /// An operator's database.
     #[error("operator {operator}: {error}")]
@@ -132,6 +148,7 @@ impl Options {
             byzantine: Vec::new(),
             seed,
             chain: None,
+            replace: None,
         }
     }
 
@@ -157,7 +174,11 @@ impl Demo {
             Some(ChainOptions { first_operator_id }) => {
                 World::generate_from(options.network, first_operator_id, options.operators, options.seed)
             }
-            None => World::generate(options.network, options.operators, options.seed),
+            // One more, for the place that becomes free.
+            None => {
+                let operators = options.operators + usize::from(options.replace.is_some());
+                World::generate(options.network, operators, options.seed)
+            }
         };
         let mut settings = Settings::calm(dir, options.transport, options.timings(), options.seed);
         settings.link = options.link;
@@ -190,7 +211,7 @@ impl Demo {
     /// Submits the request and follows it to its end; verifies what the owner got.
     pub async fn run(&mut self, seen: &mut (dyn FnMut(&CeremonyEvent) + Send)) -> Result<Finished, DemoError> {
         let wanted = Wanted {
-            operators: self.testnet.world.ids(),
+            operators: self.committee(),
             validators: self.options.validators,
             withdrawal_address: self.options.withdrawal_address,
         };
@@ -212,6 +233,32 @@ impl Demo {
         let request = TransactionFigures::new(&asked.receipt, asked.paid, validators);
         finished.report.chain = Some(path::run(self, &certificate, request, said).await?);
         Ok(())
+    }
+
+    /// With `replace`, moves the validators of a finished ceremony to another committee.
+    pub async fn replace(&mut self, finished: &mut Finished) -> Result<Option<Replaced>, DemoError> {
+        let (Some(number), Some(files)) = (self.options.replace, &finished.files) else { return Ok(None) };
+        let leaving = find(&self.testnet.world, number)?;
+        let committee = self.committee();
+        let joining = self.testnet.world.ids().into_iter().find(|id| !committee.contains(id));
+        let (true, Some(joining)) = (committee.contains(&leaving), joining) else {
+            return Err(DemoError::NoOperator {
+                number,
+                count: committee.len(),
+                first: committee.first().copied().unwrap_or(leaving),
+                last: committee.last().copied().unwrap_or(leaving),
+            });
+        };
+        let patience = self.options.timings().patience();
+        let replaced =
+            replace::run(&mut self.testnet, &self.owner, &files.certificate, leaving, joining, patience).await?;
+        finished.report.replacement = Some(replaced.figures.clone());
+        Ok(Some(replaced))
+    }
+
+    /// The operators that make the validators.
+    fn committee(&self) -> Vec<OperatorId> {
+        self.testnet.world.ids().into_iter().take(self.options.operators).collect()
     }
 
     /// Ends the network.
@@ -253,6 +300,10 @@ pub fn write_files(dir: &Path, finished: &Finished, registry_toml: &str) -> Resu
             std::fs::remove_file(entry.path()).map_err(|error| failed(&entry.path(), error))?;
         }
     }
+    let replaced = dir.join(REPLACED_FOLDER).join("certificate.json");
+    if replaced.exists() {
+        std::fs::remove_file(&replaced).map_err(|error| failed(&replaced, error))?;
+    }
     let write = |name: &str, text: &str| {
         let path = dir.join(name);
         std::fs::write(&path, text).map_err(|error| failed(&path, error))?;
@@ -267,6 +318,15 @@ pub fn write_files(dir: &Path, finished: &Finished, registry_toml: &str) -> Resu
     let Some(files) = &finished.files else { return Ok(None) };
     write("certificate.json", &files.certificate)?;
     write(&files.deposit_name, &files.deposit_data).map(Some)
+}
+
+/// Writes the certificate of a reshare into its folder below `dir`.
+pub fn write_replaced(dir: &Path, replaced: &Replaced) -> Result<PathBuf, DemoError> {
+    let path = dir.join(&replaced.figures.certificate);
+    let failed = |error: std::io::Error| DemoError::Write { path: path.clone(), reason: error.to_string() };
+    std::fs::create_dir_all(dir.join(REPLACED_FOLDER)).map_err(failed)?;
+    std::fs::write(&path, &replaced.certificate).map_err(failed)?;
+    Ok(path)
 }
 
 /// Whether the validators can be deposited for.

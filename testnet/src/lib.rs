@@ -8,6 +8,7 @@
 //! | [`ceremony`] | one request through a running network, measured |
 //! | [`path`] | what follows on a chain: registration, Lido, exit |
 //! | [`demo`], [`report`] | the demo and the figures that it leaves |
+//! | [`replace`] | what the demo does when an operator is replaced |
 //! | [`evm`] | a chain of our own with the contracts on it |
 //! | [`duties`] | validators on a real beacon chain, by operators that are processes |
 //! | [`progress`], [`steps`] | what is seen and measured on the way |
@@ -30,6 +31,7 @@ pub mod owner;
 pub mod path;
 pub mod priority;
 pub mod progress;
+pub mod replace;
 pub mod report;
 pub mod simulate;
 pub mod steps;

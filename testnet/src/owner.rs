@@ -191,11 +191,17 @@ impl Owner {
         self.json(self.call(Method::GET, &format!("/v1/ceremonies/{ceremony_id}")), "the ceremony").await
     }
 
+    /// `certificate.json` of a ready ceremony.
+    pub async fn certificate(&self, ceremony_id: CeremonyId) -> Result<String, OwnerError> {
+        let path = format!("/v1/ceremonies/{ceremony_id}/certificate");
+        let certificate = self.send(self.call(Method::GET, &path), "the certificate").await?;
+        self.body(certificate).await
+    }
+
     /// Certificate and deposit data of a ready ceremony.
     pub async fn files(&self, ceremony_id: CeremonyId) -> Result<Files, OwnerError> {
         let path = format!("/v1/ceremonies/{ceremony_id}");
-        let certificate = self.send(self.call(Method::GET, &format!("{path}/certificate")), "the certificate").await?;
-        let certificate = self.body(certificate).await?;
+        let certificate = self.certificate(ceremony_id).await?;
         let call = "the deposit data";
         let deposits = self.send(self.call(Method::GET, &format!("{path}/deposit-data")), call).await?;
         let named = deposits.headers().get("content-disposition").and_then(|value| value.to_str().ok());

@@ -45,6 +45,26 @@ pub struct Report {
     /// What happened on the chain, where there is one and everything went its whole way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chain: Option<ChainFigures>,
+    /// The reshare, where an operator was replaced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replacement: Option<ReplacementFigures>,
+}
+
+/// A reshare of the validators to another committee.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReplacementFigures {
+    /// 0x hex.
+    pub ceremony_id: String,
+    /// The operator that was stopped.
+    pub left: OperatorId,
+    /// The one in its place.
+    pub joined: OperatorId,
+    /// Validators.
+    pub k: u32,
+    /// From the moment the request was sent until its certificate was there for the owner, in milliseconds.
+    pub wall_ms: f64,
+    /// Where it is, beside the report.
+    pub certificate: String,
 }
 
 /// The way of the validators on the chain.

@@ -9,7 +9,7 @@ use cluster_core::dkg::{Behaviour, Step};
 use cluster_core::network::Network;
 use cluster_node::network::{Link, Transport};
 use cluster_testnet::ceremony::Finished;
-use cluster_testnet::demo::{write_files, Demo, Options};
+use cluster_testnet::demo::{write_files, write_replaced, Demo, Options};
 use cluster_testnet::report::{ReadinessFigures, Report};
 use std::process::Command;
 use std::time::Duration;
@@ -65,6 +65,30 @@ async fn four_operators_over_quic_for_hoodi() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn four_operators_over_tcp_for_mainnet() {
     is_valid_everywhere(Options { transport: Transport::Tcp, ..Options::new(Network::Mainnet, 4, 2, 2) }).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_operator_is_replaced_after_the_ceremony() {
+    let options = Options { replace: Some(2), ..Options::new(Network::Hoodi, 4, 2, 11) };
+    let dir = tempfile::tempdir().unwrap();
+    let mut demo = Demo::start(options, dir.path()).await.unwrap();
+    let ids = demo.testnet.world.ids();
+    let mut finished = demo.run(&mut |_| {}).await.unwrap();
+    let replaced = demo.replace(&mut finished).await.unwrap().unwrap();
+    demo.shutdown().await;
+    let figures = finished.report.replacement.as_ref().unwrap();
+    assert_eq!((figures.left, figures.joined, figures.k), (ids[1], ids[4], 2));
+    assert!(figures.wall_ms > 0.0 && finished.report.readiness == ReadinessFigures::Ready);
+    let out = tempfile::tempdir().unwrap();
+    write_files(out.path(), &finished, "").unwrap();
+    write_replaced(out.path(), &replaced).unwrap();
+    let moved = Command::new(binary("cluster-node"))
+        .args(["verify", "replaced", "--previous", "."])
+        .current_dir(out.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8(moved.stdout).unwrap();
+    assert!(moved.status.success() && said.contains("the same validators, owner and deposits"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

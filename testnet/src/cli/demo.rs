@@ -10,9 +10,10 @@ use cluster_core::dkg::{Behaviour, Step};
 use cluster_core::network::Network;
 use cluster_node::network::{Link, Transport};
 use cluster_testnet::ceremony::Finished;
-use cluster_testnet::demo::{is_ready, write_files, Demo, Options};
+use cluster_testnet::demo::{is_ready, write_files, write_replaced, Demo, Options, REPLACED_FOLDER};
 use cluster_testnet::evm::{ChainOptions, Tools};
 use cluster_testnet::progress::Progress;
+use cluster_testnet::replace::Replaced;
 use cluster_testnet::report::ReadinessFigures;
 use cluster_testnet::world::withdrawal_address;
 use rand_core::{OsRng, RngCore};
@@ -67,6 +68,10 @@ pub(super) struct DemoArgs {
     /// Id of the first operator on the chain: 0 or 1.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(0..=1))]
     first_operator_id: u32,
+    /// When the validators are ready, stop this operator (its position or its id) for good, and move their shares to the others and
+    /// one more operator: the same keys in another committee, without a chain.
+    #[arg(long, value_name = "OPERATOR")]
+    replace: Option<u32>,
     /// Keep the network running afterwards, until Ctrl-C.
     #[arg(long)]
     serve: bool,
@@ -131,6 +136,9 @@ fn options(args: &DemoArgs) -> anyhow::Result<Options> {
     if args.latency_ms > 10_000 {
         bail!("--latency-ms must be at most 10000, not {}", args.latency_ms);
     }
+    if args.replace.is_some() && args.chain != ChainArg::None {
+        bail!("--replace shows the reshare alone; leave --chain out");
+    }
     let address = withdrawal_address(&args.withdrawal_address, args.network).map_err(anyhow::Error::msg)?;
     let seed = args.seed.unwrap_or_else(|| u64::from(OsRng.next_u32()));
     Ok(Options {
@@ -143,6 +151,7 @@ fn options(args: &DemoArgs) -> anyhow::Result<Options> {
         kill: args.kill.map(|(operator, step)| (operator, step, args.restart)),
         byzantine: args.byzantine.clone(),
         chain: (args.chain == ChainArg::Anvil).then_some(ChainOptions { first_operator_id: args.first_operator_id }),
+        replace: args.replace,
         ..Options::new(args.network, args.operators, args.validators, seed)
     })
 }
@@ -171,8 +180,8 @@ async fn demo(args: &DemoArgs, options: Options) -> anyhow::Result<ExitCode> {
     let finished = demo.run(&mut |event| progress.see(event)).await;
     progress.end();
     let ended = match finished {
-        Ok(mut finished) => match go_on(args, &demo, &mut finished).await {
-            Ok(()) => conclude(args, &demo, &finished).await,
+        Ok(mut finished) => match go_on(args, &mut demo, &mut finished).await {
+            Ok(replaced) => conclude(args, &demo, &finished, replaced.as_ref()).await,
             Err(error) => Err(error),
         },
         Err(error) => Err(error.into()),
@@ -181,18 +190,26 @@ async fn demo(args: &DemoArgs, options: Options) -> anyhow::Result<ExitCode> {
     ended
 }
 
-/// On a chain, and when nobody wants to do it by hand: everything that follows deposit data.
-async fn go_on(args: &DemoArgs, demo: &Demo, finished: &mut Finished) -> anyhow::Result<()> {
-    if demo.testnet.chain().is_none() || args.serve || !is_ready(finished) {
-        return Ok(());
+/// Another operator in the place of one, if that is wanted. On a chain, and when nobody wants to do it by hand: everything that
+/// follows deposit data.
+async fn go_on(args: &DemoArgs, demo: &mut Demo, finished: &mut Finished) -> anyhow::Result<Option<Replaced>> {
+    if demo.testnet.chain().is_none() {
+        return Ok(demo.replace(finished).await?);
     }
-    println!();
-    demo.go_on(finished, &mut |line| println!("  {line}")).await?;
-    Ok(())
+    if !args.serve && is_ready(finished) {
+        println!();
+        demo.go_on(finished, &mut |line| println!("  {line}")).await?;
+    }
+    Ok(None)
 }
 
 /// Writes the files and says what there is to do with them.
-async fn conclude(args: &DemoArgs, demo: &Demo, finished: &Finished) -> anyhow::Result<ExitCode> {
+async fn conclude(
+    args: &DemoArgs,
+    demo: &Demo,
+    finished: &Finished,
+    replaced: Option<&Replaced>,
+) -> anyhow::Result<ExitCode> {
     let registry = toml::to_string(&demo.testnet.world.registry_file(demo.testnet.bootstrap_addresses().to_vec()))
         .context("the registry cannot be written as TOML")?;
     let deposit_file = write_files(&args.out, finished, &registry)?;
@@ -200,6 +217,9 @@ async fn conclude(args: &DemoArgs, demo: &Demo, finished: &Finished) -> anyhow::
         write_json(&args.out.join("contracts.json"), &chain.description(&demo.testnet.world))?;
     }
     print_figures(finished);
+    if let Some(replaced) = replaced {
+        print_replaced(&write_replaced(&args.out, replaced)?, replaced);
+    }
     let code = match &finished.report.readiness {
         ReadinessFigures::Ready => ExitCode::SUCCESS,
         ReadinessFigures::Incomplete { missing } => {
@@ -237,6 +257,15 @@ fn print_figures(finished: &Finished) {
     }
 }
 
+fn print_replaced(path: &Path, replaced: &Replaced) {
+    let figures = &replaced.figures;
+    println!(
+        "operator {} was stopped and replaced by operator {}: the shares of {} validators moved in {:.0} ms",
+        figures.left, figures.joined, figures.k, figures.wall_ms
+    );
+    println!("their new certificate: {}", path.display());
+}
+
 fn print_next_steps(args: &DemoArgs, deposit_file: &Path, finished: &Finished) {
     let out = args.out.display();
     println!(
@@ -248,6 +277,9 @@ fn print_next_steps(args: &DemoArgs, deposit_file: &Path, finished: &Finished) {
     println!("  figures       {}", args.out.join("report.json").display());
     println!("What to do next:");
     println!("  check them again, offline:   cluster-node verify {out} --registry {out}/registry.toml");
+    if finished.report.replacement.is_some() {
+        println!("  compare the reshare:         cluster-node verify {out}/{REPLACED_FOLDER} --previous {out}");
+    }
     println!(
         "  check them independently:    python3 testnet/verify/deposit_verifier.py --network {} --withdrawal-address {} {}",
         args.network,
