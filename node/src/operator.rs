@@ -283,6 +283,7 @@ pub async fn start_with(config: OperatorConfig, loaded: Loaded, hooks: Hooks) ->
             metrics: chain_metrics,
             warn_blocks: config.chain.warn_blocks,
             refused: Arc::default(),
+            joining: Arc::default(),
         };
         tasks.spawn(act_as_operator(parts, view, stop.clone()));
     }

@@ -1,7 +1,7 @@
 //! What follows from facts. Everything here looks at what holds now and brings this node in line with it, so it may be done
 //! twice, and a node that dies in between does it again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -29,6 +29,10 @@ use crate::store::{fee_recipient, Source, Store, StoreError, ValidatorEntry, DEF
 /// Pause before what could not be done is tried again.
 const AGAIN: Duration = Duration::from_secs(30);
 
+/// Blocks after which everybody has read an event, two epochs of them: an operator of the old committee that has not signs with its old
+/// share, and no quorum of the new one may sign something else meanwhile.
+const TAKE_OVER_BLOCKS: u64 = 64;
+
 /// What an operator acts with.
 #[derive(Clone)]
 pub(crate) struct OperatorParts {
@@ -44,6 +48,8 @@ pub(crate) struct OperatorParts {
     pub(crate) warn_blocks: u64,
     /// Registrations that are not acted on, and why.
     pub(crate) refused: Arc<Mutex<HashMap<PubkeyBytes, String>>>,
+    /// Validators of other operators that this one takes over soon.
+    pub(crate) joining: Arc<Mutex<HashSet<PubkeyBytes>>>,
 }
 
 /// Whether something has been done with a fact, or has to be tried again.
@@ -204,6 +210,9 @@ impl OperatorParts {
             let found = fact.owner;
             return Ok(self.refuse(pubkey, format!("it was made for {owner}, and {found} has registered it")));
         }
+        if !held.as_ref().is_some_and(|held| held.active) && self.must_wait(view, pubkey, fact)? {
+            return Ok(Done::Later);
+        }
         let ceremonies = self.ceremonies_of(view, held.as_ref(), fact)?;
         match share::check(self.me, &self.identity, self.registry.as_ref(), pubkey, fact, &ceremonies) {
             Ok(checked) => {
@@ -235,6 +244,21 @@ impl OperatorParts {
         });
         let reshares = self.reshares_of(fact)?.into_iter().map(|(id, _)| id);
         Ok(known.into_iter().chain(reshares).chain(requested).collect())
+    }
+
+    /// DKG 11.9: whether the old committee of a validator that this operator takes over may not have heard of it yet. Those who stay
+    /// have the history of what they signed and go on at once; one that joins has none.
+    fn must_wait(&self, view: &ChainView, pubkey: &PubkeyBytes, fact: &ValidatorFact) -> Result<bool, StoreError> {
+        let from = fact.registered_at.block_number.saturating_add(TAKE_OVER_BLOCKS);
+        let reached = view.status().borrow().tip.is_some_and(|tip| tip.number >= from);
+        if reached || self.reshares_of(fact)?.is_empty() {
+            self.joining.lock().unwrap_or_else(PoisonError::into_inner).remove(pubkey);
+            return Ok(false);
+        }
+        if self.joining.lock().unwrap_or_else(PoisonError::into_inner).insert(*pubkey) {
+            tracing::info!(%pubkey, from, "validator {pubkey} was given to this operator: its duties are performed here from block {from} on, when every other operator has heard of it");
+        }
+        Ok(true)
     }
 
     /// The reshares of this operator that the owner asked of exactly this committee, with where withdrawals go.

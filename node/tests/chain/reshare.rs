@@ -158,6 +158,9 @@ async fn a_dead_operator_is_replaced_and_duties_move_when_the_contracts_say_so()
     assert!(operators[&OperatorId(5)].validators().unwrap().is_empty());
 
     register(&anvil, &second).await;
+    until("those who stay", || all(&operators, NEW, &second) == 3).await;
+    assert!(operators[&OperatorId(5)].validators().unwrap().is_empty(), "it joins when everybody has heard of it");
+    anvil.mine(64).await;
     until("the new committee", || all(&operators, NEW, &second) == 4).await;
     let entry = operators[&OperatorId(5)].validators().unwrap().remove(0);
     assert!(matches!(entry.source, Source::Registered(_)) && entry.owner == Some(world.wallet.address()));

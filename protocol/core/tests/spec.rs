@@ -18,6 +18,7 @@ const NOT_IN_CODE_OF_THE_MACHINE: &[(&str, &str)] = &[
     ("11.1", "request/reshare.rs"),
     ("11.7", "the messages follow from the request, which request/reshare.rs compares"),
     ("11.8", "the node's driver keeps the result out of duties, the service out of deposits"),
+    ("11.9", "the node's chain/actions.rs"),
 ];
 
 fn spec_steps(text: &str) -> BTreeSet<String> {
