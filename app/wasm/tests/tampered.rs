@@ -74,6 +74,14 @@ fn every_change_is_refused_and_named() {
         ("the certificate of another ceremony", Check::Request, |files| {
             files.expected["ceremony_id"] = flip(&files.expected["ceremony_id"]);
         }),
+        ("a reshare, whose validators are not new", Check::Request, |files| {
+            let digest = files.certificate["ceremony_id"].clone();
+            let request = &mut files.certificate["transcript"]["request"]["request"];
+            request["reshare"] = json!({
+                "previous": digest, "operator_ids": request["operator_ids"], "share_keys": vec![digest.clone(); 4],
+                "validators": digest,
+            });
+        }),
         ("another network", Check::Network, |files| files.expected["chain_id"] = json!(1)),
         ("a network without validators", Check::Network, |files| files.expected["chain_id"] = json!(5)),
         ("another withdrawal address was chosen", Check::WithdrawalAddress, |files| {

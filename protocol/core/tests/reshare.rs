@@ -18,6 +18,8 @@ use cluster_crypto::{
     ethereum::Address,
     threshold, ShareIndex, Threshold,
 };
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
 use support::{assert_incomplete, assert_ready, calm, check_safety, is_named, operator, run, seeds};
 
 /// A new operator of a reshare; its id lies between the old ones.
@@ -261,13 +263,33 @@ fn requests_that_cannot_be_reshared_are_refused_with_the_numbers() {
 }
 
 #[test]
+fn a_certificate_of_a_reshare_is_judged_by_its_dealers_and_its_keys() {
+    let previous = run(4, 1, calm(), 3);
+    let simulation = reshare(&previous, &[2], 4, calm(), 4);
+    let good = &simulation.nodes()[&operator(1)].outcome.as_ref().unwrap().certificate;
+    let refuse = |change: &dyn Fn(&mut Transcript)| {
+        let mut changed = good.clone();
+        change(&mut changed.transcript);
+        changed.verify(None, &mut ChaCha20Rng::seed_from_u64(1)).unwrap_err().to_string()
+    };
+    let newcomer_deals = refuse(&|transcript| transcript.qualified[0].0 = newcomer(0));
+    assert!(newcomer_deals.contains("qualified[0]") && newcomer_deals.contains("both committees"), "{newcomer_deals}");
+    let two_dealers = refuse(&|transcript| transcript.qualified.truncate(2));
+    assert!(two_dealers.contains("expected 3 to 3 entries, found 2"), "{two_dealers}");
+    let elsewhere = run(4, 1, calm(), 9);
+    let other_keys = refuse(&|transcript| transcript.validators.clone_from(&self::transcript(&elsewhere).validators));
+    assert!(other_keys.contains("not the validators of ceremony"), "{other_keys}");
+}
+
+#[test]
 fn a_dealer_takes_part_only_in_what_agrees_with_its_own_result() {
     let previous = run(4, 2, calm(), 3);
     let simulation = reshare(&previous, &[2], 4, calm(), 4);
     let request = simulation.request().request().clone();
     let agrees = |request: &Request| request.reshare.as_ref().unwrap().agrees_with(request, transcript(&previous));
     assert_eq!(agrees(&request), Ok(()));
-    let changes: [(&str, fn(&mut Request)); 7] = [
+    type Change = (&'static str, fn(&mut Request));
+    let changes: [Change; 7] = [
         ("owner", |request| request.owner = Address([1; 20])),
         ("withdrawal_address", |request| request.withdrawal_address = Address([2; 20])),
         ("validator_count", |request| request.validator_count = 1),

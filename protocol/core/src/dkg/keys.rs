@@ -55,9 +55,9 @@ pub(super) fn sum(
 ) -> Result<Summed, SumError> {
     let qualified: Qualified = set.iter().map(|(dealer, held)| (*dealer, held.digest)).collect();
     let mut rng = derived_rng(seed, "check", &[&context.ceremony_id().0, &qualified_digest(&qualified)]);
-    let own = |held: &'_ &Held| -> bool { rebuilt.contains_key(&held.digest) || held.shares.is_ok() };
+    let is_open = |held: &Held| rebuilt.contains_key(&held.digest) || held.shares.is_ok();
     let unopened: Vec<_> =
-        set.iter().filter(|(_, held)| !own(held)).map(|(dealer, _)| (*dealer, Finding::Share)).collect();
+        set.iter().filter(|(_, held)| !is_open(held)).map(|(dealer, _)| (*dealer, Finding::Share)).collect();
     if !unopened.is_empty() {
         return Err(SumError::Dealers(unopened));
     }
