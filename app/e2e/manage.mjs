@@ -10,7 +10,7 @@ import { openPage } from './world.mjs';
 const SLOW = { timeout: 30_000 };
 
 /** Axe, width and pictures of a page in its forms and themes. */
-async function see(page, name) {
+export async function see(page, name) {
   for (const [form, width, height] of [
     ['desktop', 1280, 860],
     ['phone', 360, 780],

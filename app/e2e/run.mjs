@@ -6,8 +6,16 @@ import * as failures from './failures.mjs';
 import * as pages from './pages.mjs';
 import * as csm from './csm.mjs';
 import * as manage from './manage.mjs';
+import * as request from './request.mjs';
 
-const tests = [...journey.tests, ...failures.tests, ...pages.tests, ...csm.tests, ...manage.tests];
+const tests = [
+  ...journey.tests,
+  ...failures.tests,
+  ...pages.tests,
+  ...csm.tests,
+  ...manage.tests,
+  ...request.tests,
+];
 const wanted = process.argv[2] ?? '';
 const chosen = tests.filter(({ name }) => name.includes(wanted));
 

@@ -27,9 +27,12 @@ export async function chooseCommittee(page) {
   await page.getByRole('heading', { name: 'Generate validators' }).waitFor();
 }
 
-/** Fills in the form and signs; the page of the new ceremony is open afterwards. Gives its id. */
+/** Fills in the form and signs, which is free; the page of the new ceremony is open afterwards. Gives its id. */
 export async function generate(page, count = '2') {
   await page.getByLabel('Number of validators').fill(count);
+  // Where the network has contracts there is a choice.
+  const signed = page.getByRole('radio', { name: 'Sign a message' });
+  if ((await signed.count()) > 0) await signed.click();
   await page.getByRole('button', { name: 'Sign and start' }).click();
   await page.waitForURL(/\/ceremonies\/0x[0-9a-f]{64}$/);
   return page.url().split('/').at(-1);

@@ -9,7 +9,13 @@ import { checkDraft } from '../src/generate/validation';
 import { CONFIG, operator } from './support';
 
 const OWNER = '0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A';
-const draft = (changes: Partial<Draft>): Draft => ({ count: '1', target: 'lido', address: '', ...changes });
+const draft = (changes: Partial<Draft>): Draft => ({
+  count: '1',
+  target: 'lido',
+  address: '',
+  way: 'paid',
+  ...changes,
+});
 
 describe('the form', () => {
   test.each(['0', '', ' ', '-1', '1.5', '1e3', '1001', '99999999999999999999', '0x10', 'one'])(

@@ -34,6 +34,7 @@ pub mod metrics;
 pub mod monitoring;
 pub mod network;
 pub mod operator;
+pub mod preflight;
 pub mod registry_file;
 pub mod service_client;
 pub mod signer;

@@ -8,6 +8,7 @@ mod duties;
 mod duties_api;
 mod orders;
 mod running;
+mod standing;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -270,6 +271,11 @@ pub async fn start_with(config: OperatorConfig, loaded: Loaded, hooks: Hooks) ->
     );
     tasks.spawn(answers.with_duties(duties.clone()).with_desk(exits.clone()).run(events));
     tasks.spawn(orders::pass_on(exits.clone(), client.clone(), me, stop.clone(), tasks.clone()));
+    let sources = standing::Sources {
+        chain: chain.as_ref().map(|(view, _)| view.status()),
+        beacon: duties.as_ref().map(|duties| Arc::clone(&duties.beacon)),
+    };
+    tasks.spawn(standing::tell(client.clone(), sources, stop.clone()));
     if let Some((view, chain_metrics)) = chain {
         let parts = OperatorParts {
             me,

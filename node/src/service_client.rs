@@ -5,9 +5,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use cluster_core::ceremony::CeremonyId;
 use cluster_core::certificate::Certificate;
+use cluster_core::committee::OperatorId;
 use cluster_core::request::SignedRequest;
 use cluster_crypto::hash::TaggedHash;
 use cluster_crypto::identity;
+use cluster_net::info::VersionRange;
 use reqwest::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -141,6 +143,56 @@ pub struct KindFigures {
     pub misses: BTreeMap<String, u32>,
 }
 
+/// An owner's question whether a committee is fit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenPreflight {
+    /// As the service calls it.
+    pub preflight_id: String,
+    /// The committee, ascending.
+    pub operator_ids: Vec<OperatorId>,
+}
+
+/// One answer to a poll for such questions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenPreflights {
+    /// Oldest first; they are this gateway's for some seconds.
+    pub preflights: Vec<OpenPreflight>,
+}
+
+/// What a gateway found out about a committee.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PreflightReport {
+    /// Every operator, in the committee's order.
+    pub operators: Vec<OperatorFinding>,
+}
+
+/// What a gateway found out about one operator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OperatorFinding {
+    /// Who.
+    pub operator_id: u32,
+    /// Whether it answered.
+    pub reachable: bool,
+    /// Between question and answer.
+    pub round_trip_ms: Option<u32>,
+    /// Version of its program: 1 to 32 printable ASCII characters without spaces.
+    pub version: Option<String>,
+    /// How far its clock is ahead of the gateway's.
+    pub clock_skew_ms: Option<i64>,
+    /// Ceremonies that it has not finished.
+    pub open_ceremonies: Option<u32>,
+    /// `ready` or `behind`: how far it has read the contracts.
+    pub chain: Option<String>,
+    /// `ready` or `behind`: its best beacon node.
+    pub beacon: Option<String>,
+    /// What it speaks, at most 32 names of 1 to 64 printable ASCII characters.
+    pub protocols: Vec<VersionRange>,
+    /// What it can do beyond version 1 of everything, bounded like `protocols`.
+    pub capabilities: Vec<String>,
+    /// At most 8 sentences of at most 256 characters, each on one line.
+    pub problems: Vec<String>,
+}
+
 /// `application/problem+json`, as far as it is shown.
 #[derive(Debug, Default, Deserialize)]
 struct Problem {
@@ -249,6 +301,28 @@ impl ServiceClient {
     /// `PUT /v1/gateway/operators`. The newest report about an operator counts.
     pub async fn report_operators(&self, key: &identity::SecretKey, report: &OperatorsReport) -> Result<(), CallError> {
         self.signed(key, Method::PUT, "/v1/gateway/operators", self.body_of(report)?).await
+    }
+
+    /// `GET /v1/gateway/preflights`: waits up to `wait` for owners' questions, and takes them.
+    pub async fn poll_preflights(
+        &self,
+        key: &identity::SecretKey,
+        wait: Duration,
+    ) -> Result<OpenPreflights, CallError> {
+        let path = format!("/v1/gateway/preflights?wait_ms={}", wait.as_millis());
+        let headers = signed_headers(key, &Method::GET, &path, &[], now_ms());
+        self.call(Method::GET, &path, None, &headers, wait).await
+    }
+
+    /// `PUT /v1/gateway/preflights/{preflight_id}`. Idempotent: the first answer counts.
+    pub async fn report_preflight(
+        &self,
+        key: &identity::SecretKey,
+        preflight_id: &str,
+        report: &PreflightReport,
+    ) -> Result<(), CallError> {
+        let path = format!("/v1/gateway/preflights/{}", percent_encoded(preflight_id));
+        self.signed(key, Method::PUT, &path, self.body_of(report)?).await
     }
 
     async fn signed(

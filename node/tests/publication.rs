@@ -18,6 +18,7 @@ use cluster_core::committee::OperatorId;
 use cluster_core::duty::SigningKind;
 use cluster_core::request::SignedRequest;
 use cluster_crypto::identity;
+use cluster_net::info::{Source, Standing};
 use cluster_net::performance;
 use cluster_node::driver::Hooks;
 use cluster_node::network::{Event, EventStream};
@@ -42,6 +43,9 @@ struct Inner {
     /// As long as it has not heard of an operator, it refuses every report that names it.
     unknown_operator: Option<u64>,
     operators: Vec<serde_json::Value>,
+    /// Questions of owners, each given out once.
+    preflights: Vec<serde_json::Value>,
+    findings: BTreeMap<String, serde_json::Value>,
 }
 
 impl Inner {
@@ -100,6 +104,14 @@ async fn answer(
         if inner.down {
             inner.refused_calls += 1;
             return StatusCode::SERVICE_UNAVAILABLE.into_response();
+        }
+        if method == Method::GET && path.starts_with("/v1/gateway/preflights?") {
+            let preflights = std::mem::take(&mut inner.preflights);
+            return axum::Json(serde_json::json!({ "preflights": preflights })).into_response();
+        }
+        if let Some(id) = path.strip_prefix("/v1/gateway/preflights/") {
+            inner.findings.insert(id.to_owned(), serde_json::from_slice(&body).unwrap());
+            return StatusCode::NO_CONTENT.into_response();
         }
         if method == Method::GET {
             let cursor = if path.contains("after=1&") { 1 } else { 0 };
@@ -291,6 +303,44 @@ async fn the_service_hears_who_is_alive_and_what_it_runs() {
     let (gone, _) = clients.remove(&OperatorId(3)).unwrap();
     gone.shutdown().await;
     service.until("the three that are left", |inner| told(inner, &[1, 2, 4])).await;
+    gateway.shutdown().await;
+    for (client, _) in clients.into_values() {
+        client.shutdown().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_answers_owners_who_ask_whether_a_committee_is_fit() {
+    let world = World::new(4);
+    let mut clients = BTreeMap::new();
+    for id in world.ids().into_iter().filter(|id| *id != OperatorId(3)) {
+        clients.insert(id, world.start_mesh(id).await);
+    }
+    let behind = Standing::Behind.capability(Source::Chain).to_owned();
+    clients[&OperatorId(2)].0.set_capabilities(vec![behind, Standing::Ready.capability(Source::Beacon).to_owned()]);
+    let service = Service::default();
+    let question = |id: &str, operators: [u32; 4]| serde_json::json!({ "preflight_id": id, "operator_ids": operators });
+    service.with(|inner| {
+        inner.gateway = Some(world.gateway_key.clone());
+        // What is no committee is not looked at.
+        inner.preflights = vec![question("0xbad", [1, 1, 2, 4]), question("0xgood", [1, 2, 3, 4])];
+    });
+    let gateway = world.start_gateway_for(&service.start().await).await;
+    service.until("what was found", |inner| inner.findings.contains_key("0xgood")).await;
+    let found = service.with(|inner| {
+        assert!(!inner.findings.contains_key("0xbad"));
+        inner.findings["0xgood"]["operators"].as_array().unwrap().clone()
+    });
+    assert_eq!(found.iter().map(|one| one["operator_id"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 2, 3, 4]);
+    let [fit, behind, away, _] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!((&fit["reachable"], &fit["problems"]), (&serde_json::json!(true), &serde_json::json!([])));
+    assert_eq!((&fit["version"], &fit["chain"]), (&serde_json::json!(env!("CARGO_PKG_VERSION")), &serde_json::Value::Null));
+    assert!(fit["clock_skew_ms"].as_i64().unwrap().abs() < 5_000 && fit["round_trip_ms"].is_u64());
+    assert!(fit["protocols"].as_array().unwrap().iter().any(|range| range["protocol"] == "dkg"));
+    assert_eq!((&behind["chain"], &behind["beacon"]), (&serde_json::json!("behind"), &serde_json::json!("ready")));
+    assert!(behind["problems"][0].as_str().unwrap().contains("behind in reading the contracts"));
+    assert_eq!((&away["reachable"], &away["version"]), (&serde_json::json!(false), &serde_json::Value::Null));
+    assert!(away["problems"][0].as_str().unwrap().starts_with("not reachable"));
     gateway.shutdown().await;
     for (client, _) in clients.into_values() {
         client.shutdown().await;

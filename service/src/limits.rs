@@ -89,3 +89,21 @@ pub const REPORT_OPERATORS: usize = 10_000;
 pub const VERSION_CHARS: usize = 32;
 /// An operator that no gateway heard for this long counts as inactive.
 pub const OPERATOR_SILENT_MS: u64 = 15 * 60 * 1000;
+/// A gateway has this long to find out whether a committee is fit; then the owner is told that none did.
+pub const PREFLIGHT_ANSWER_MS: u64 = 30_000;
+/// A gateway that took a question up has this long before another one gets it: longer than it waits for silent operators.
+pub const PREFLIGHT_TAKEN_MS: u64 = 12_000;
+/// Questions and answers are kept this long; what was measured is worth nothing later.
+pub const PREFLIGHT_KEEP_MS: u64 = 10 * 60 * 1000;
+/// Questions of one owner a minute: each makes a gateway ask up to 13 operators.
+pub const PREFLIGHTS_OWNER_MINUTE: i64 = 60;
+/// Questions that are kept, over all owners; a row has some 4 kB.
+pub const PREFLIGHTS: i64 = 5_000;
+/// Questions that a gateway gets at a time.
+pub const POLL_PREFLIGHTS: i64 = 8;
+/// Problems that a gateway reports of one operator, each of at most [`REASON_CHARS`].
+pub const PREFLIGHT_PROBLEMS: usize = 8;
+/// Capabilities and protocols of one operator; as many as the mesh lets a peer name.
+pub const PREFLIGHT_NAMES: usize = 32;
+/// Characters of one such name.
+pub const PREFLIGHT_NAME_CHARS: usize = 64;

@@ -65,11 +65,16 @@ pub struct AppState {
 pub struct Wake {
     ceremonies: broadcast::Sender<Arc<str>>,
     requests: Arc<watch::Sender<u64>>,
+    preflights: Arc<watch::Sender<u64>>,
 }
 
 impl Default for Wake {
     fn default() -> Self {
-        Self { ceremonies: broadcast::channel(WAKE_UPS).0, requests: Arc::new(watch::channel(0).0) }
+        Self {
+            ceremonies: broadcast::channel(WAKE_UPS).0,
+            requests: Arc::new(watch::channel(0).0),
+            preflights: Arc::new(watch::channel(0).0),
+        }
     }
 }
 
@@ -83,6 +88,16 @@ impl Wake {
     /// A request arrived.
     pub fn request(&self) {
         self.requests.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// A preflight was asked for, or answered.
+    pub fn preflight(&self) {
+        self.preflights.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// Changes whenever a preflight is asked for or answered.
+    pub fn preflights(&self) -> watch::Receiver<u64> {
+        self.preflights.subscribe()
     }
 
     /// Ids of ceremonies as they get events.

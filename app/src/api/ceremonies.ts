@@ -1,5 +1,5 @@
 import { useQuery } from '@tanstack/react-query';
-import { api, unwrap, type Schemas } from './client';
+import { api, ApiError, unwrap, type Schemas } from './client';
 
 export type Ceremony = Schemas['Ceremony'];
 export type CeremonyEvent = Schemas['CeremonyEvent'];
@@ -18,12 +18,19 @@ export function useCeremonies(enabled: boolean) {
   });
 }
 
-export function useCeremony(id: string) {
+/** One ceremony. `awaited`: it was asked for on the chain, and the service has not read that far yet. */
+export function useCeremony(id: string, awaited = false) {
   return useQuery({
     queryKey: ceremonyKey(id),
     queryFn: ({ signal }) =>
       unwrap(api.GET('/v1/ceremonies/{ceremony_id}', { params: { path: { ceremony_id: id } }, signal })),
+    refetchInterval: ({ state }) => (awaited && isUnknown(state.error) ? 2_000 : false),
   });
+}
+
+/** The service knows no such ceremony of this owner. */
+export function isUnknown(error: Error | null): boolean {
+  return error instanceof ApiError && error.status === 404;
 }
 
 /** The text of a file of a ceremony, exactly as the service gave it out: it is what gets verified and saved. */

@@ -365,6 +365,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/gateway/preflights": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Waits for questions, and takes them up. */
+        get: operations["poll_preflights"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/gateway/preflights/{preflight_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Takes a gateway's findings. The first answer counts; later ones change nothing. */
+        put: operations["report_preflight"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/gateway/requests": {
         parameters: {
             query?: never;
@@ -459,6 +493,40 @@ export interface paths {
         };
         /** Lists how the duties of the owner's validators were performed, ascending by epoch. */
         get: operations["list_performance"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/preflights": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Asks whether a committee is fit. The same question again, while it waits, is the same preflight. */
+        post: operations["ask_preflight"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/preflights/{preflight_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows a preflight, once something has changed or the time is over. */
+        get: operations["get_preflight"];
         put?: never;
         post?: never;
         delete?: never;
@@ -692,6 +760,8 @@ export interface components {
              * @description Unix seconds after which the ceremony cannot start.
              */
             deadline_s: number;
+            /** @description The transaction whose event is the request, 0x hex; null when the owner signed it. */
+            generate_txid?: string | null;
             /** @description Operators that have not attested, when incomplete. */
             missing_operators: number[];
             /** @description The owner's number of the request, decimal. */
@@ -1173,6 +1243,23 @@ export interface components {
             /** @description Origins that the message's domain and URI may name. */
             origins: string[];
         };
+        /** @description A question, as gateways get it. */
+        OpenPreflight: {
+            /**
+             * Format: int64
+             * @description Later answers are not taken, Unix milliseconds.
+             */
+            answer_before_ms: number;
+            /** @description The committee, ascending. */
+            operator_ids: number[];
+            /** @description 0x hex. */
+            preflight_id: string;
+        };
+        /** @description Questions for a gateway. */
+        OpenPreflights: {
+            /** @description Oldest first, at most 8. They are this gateway's for some seconds. */
+            preflights: components["schemas"]["OpenPreflight"][];
+        };
         /** @description One operator. */
         Operator: {
             /** @description `false` once it has left the network. */
@@ -1210,6 +1297,41 @@ export interface components {
             /** @description Verified by the network's administrators. */
             verified: boolean;
             /** @description Version of its program, as a gateway last heard it. */
+            version?: string | null;
+        };
+        /** @description What a gateway found out about one operator. */
+        OperatorFinding: {
+            beacon?: null | components["schemas"]["Standing"];
+            /** @description What it can do beyond version 1 of everything. */
+            capabilities: string[];
+            chain?: null | components["schemas"]["Standing"];
+            /**
+             * Format: int64
+             * @description How far its clock is ahead of the gateway's; negative when it is behind.
+             */
+            clock_skew_ms?: number | null;
+            /**
+             * Format: int32
+             * @description Ceremonies that it has not finished.
+             */
+            open_ceremonies?: number | null;
+            /**
+             * Format: int32
+             * @description Id in the registry.
+             */
+            operator_id: number;
+            /** @description What stands in the way of a ceremony, in sentences with what to do. */
+            problems: string[];
+            /** @description What it speaks. */
+            protocols: components["schemas"]["ProtocolVersions"][];
+            /** @description Whether it answered, over a connection that its registered key authenticated. */
+            reachable: boolean;
+            /**
+             * Format: int32
+             * @description Between question and answer.
+             */
+            round_trip_ms?: number | null;
+            /** @description Of its program, e.g. `0.1.0`. */
             version?: string | null;
         };
         /** @description What the committees of an operator say about it in their majority. */
@@ -1294,6 +1416,8 @@ export interface components {
                  * @description Unix seconds after which the ceremony cannot start.
                  */
                 deadline_s: number;
+                /** @description The transaction whose event is the request, 0x hex; null when the owner signed it. */
+                generate_txid?: string | null;
                 /** @description Operators that have not attested, when incomplete. */
                 missing_operators: number[];
                 /** @description The owner's number of the request, decimal. */
@@ -1531,6 +1655,49 @@ export interface components {
             /** @description Signed requests, oldest first, at most 64. */
             requests: components["schemas"]["SignedRequest"][];
         };
+        /** @description A preflight. */
+        Preflight: {
+            /**
+             * Format: int64
+             * @description When waiting ends, Unix milliseconds.
+             */
+            answer_before_ms: number;
+            /**
+             * Format: int64
+             * @description Unix milliseconds.
+             */
+            created_at_ms: number;
+            /** @description Name of the gateway that took it up. */
+            gateway?: string | null;
+            /**
+             * Format: int64
+             * @description When its findings arrived, Unix milliseconds.
+             */
+            measured_at_ms?: number | null;
+            /** @description The committee, ascending. */
+            operator_ids: number[];
+            /** @description One entry per operator of the committee, once it is done. */
+            operators: components["schemas"]["OperatorFinding"][];
+            /** @description 0x hex. */
+            preflight_id: string;
+            /** @description Where it stands. */
+            status: components["schemas"]["PreflightStatus"];
+        };
+        /** @description A committee to be looked at. */
+        PreflightQuestion: {
+            /** @description 4, 7, 10 or 13 ids, ascending. */
+            operator_ids: number[];
+        };
+        /** @description What a gateway found. */
+        PreflightReport: {
+            /** @description Every operator of the committee, in its order. */
+            operators: components["schemas"]["OperatorFinding"][];
+        };
+        /**
+         * @description Where a preflight stands.
+         * @enum {string}
+         */
+        PreflightStatus: "waiting" | "taken" | "done" | "unanswered";
         /** @description A failed call: what went wrong, and in which field when one is to blame. */
         Problem: {
             /** @description What is wrong in this very call, in one sentence. */
@@ -1567,6 +1734,21 @@ export interface components {
             operator_id: number;
             /** @description commit, deal, echo, verdicts, store, sign, certify, done or aborted. */
             step: string;
+        };
+        /** @description Versions of one protocol, both ends included. */
+        ProtocolVersions: {
+            /**
+             * Format: int32
+             * @description Highest version.
+             */
+            max: number;
+            /**
+             * Format: int32
+             * @description Lowest version.
+             */
+            min: number;
+            /** @description `dkg`, `publish`, ... */
+            protocol: string;
         };
         /** @description What a published certificate led to. */
         PublishAnswer: {
@@ -1734,6 +1916,11 @@ export interface components {
             /** @description 65 bytes, 0x hex. */
             signature: string;
         };
+        /**
+         * @description How far an operator has got with something, by its own words.
+         * @enum {string}
+         */
+        Standing: "ready" | "behind";
         /** @description A key that is in CSM already. */
         Submission: {
             /** @description The log that says so. */
@@ -2844,6 +3031,92 @@ export interface operations {
             };
         };
     };
+    poll_preflights: {
+        parameters: {
+            query?: {
+                /** @description Milliseconds to wait, at most 30000. */
+                wait_ms?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenPreflights"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    report_preflight: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description As the poll gave it */
+                preflight_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PreflightReport"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     requests: {
         parameters: {
             query?: {
@@ -3026,6 +3299,102 @@ export interface operations {
                 };
             };
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ask_preflight: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PreflightQuestion"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Preflight"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_preflight: {
+        parameters: {
+            query?: {
+                /** @description Milliseconds to wait, at most 30000. */
+                wait_ms?: number;
+            };
+            header?: never;
+            path: {
+                /** @description As the question's answer gave it */
+                preflight_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Preflight"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -1,6 +1,7 @@
 import { Link, useParams } from '@tanstack/react-router';
-import { useCeremony, type Ceremony } from '../api/ceremonies';
+import { isUnknown, useCeremony, type Ceremony } from '../api/ceremonies';
 import { useOperators } from '../api/operators';
+import { rememberedRequest } from '../generate/remembered';
 import { NeedsSession } from '../session/NeedsSession';
 import { Badge } from '../ui/Badge';
 import { Button } from '../ui/Button';
@@ -8,7 +9,7 @@ import { Card } from '../ui/Card';
 import { Hash } from '../ui/Hash';
 import { Notice } from '../ui/Notice';
 import { PageHead } from '../ui/PageHead';
-import { Skeleton } from '../ui/Spinner';
+import { Skeleton, Spinner } from '../ui/Spinner';
 import { VerifyCard } from '../verify/VerifyCard';
 import { Outcome } from './Outcome';
 import { ProgressGrid } from './ProgressGrid';
@@ -25,8 +26,13 @@ export function CeremonyPage() {
 }
 
 function Found({ ceremonyId }: { ceremonyId: string }) {
-  const ceremony = useCeremony(ceremonyId);
+  const held = rememberedRequest(ceremonyId);
+  const transaction = held?.transaction_hash;
+  const ceremony = useCeremony(ceremonyId, transaction !== undefined);
   if (ceremony.data) return <Live ceremony={ceremony.data} />;
+  if (held && transaction && isUnknown(ceremony.error)) {
+    return <OnItsWay count={held.validator_count} transaction={transaction} />;
+  }
   return (
     <>
       <PageHead title="Ceremony" />
@@ -38,6 +44,29 @@ function Found({ ceremonyId }: { ceremonyId: string }) {
       ) : (
         <Skeleton label="The ceremony" rows={6} />
       )}
+    </>
+  );
+}
+
+/** The transaction is in a block; operators and the service read it once enough blocks follow. */
+function OnItsWay({ count, transaction }: { count: number; transaction: string }) {
+  return (
+    <>
+      <PageHead
+        title={`${count} ${count === 1 ? 'validator' : 'validators'}`}
+        action={<Badge tone="accent">paid</Badge>}
+      >
+        Your transaction is in a block. Operators begin as soon as a few more blocks confirm it.
+      </PageHead>
+      <Card title="Waiting for confirmations">
+        <Spinner label="The service reads the chain" />
+        <dl className="facts">
+          <dt>Transaction</dt>
+          <dd>
+            <Hash value={transaction} label="transaction hash" />
+          </dd>
+        </dl>
+      </Card>
     </>
   );
 }
@@ -74,6 +103,14 @@ function Live({ ceremony }: { ceremony: Ceremony }) {
           <dd>
             <Hash value={ceremony.withdrawal_address} label="withdrawal address" />
           </dd>
+          {ceremony.generate_txid && (
+            <>
+              <dt>Paid with</dt>
+              <dd>
+                <Hash value={ceremony.generate_txid} label="transaction hash" />
+              </dd>
+            </>
+          )}
           <dt>Requested</dt>
           <dd>{when(ceremony.created_at_ms)}</dd>
           {open && (

@@ -1,6 +1,12 @@
-import { Link } from '@tanstack/react-router';
+import { Link, useNavigate } from '@tanstack/react-router';
 import type { Ceremony } from '../api/ceremonies';
 import type { Operator } from '../api/operators';
+import { useSelection } from '../committee/selection';
+import { isSize } from '../committee/sizes';
+import { useAppConfig } from '../config/config';
+import { useDraft } from '../generate/draft';
+import { sameAddress } from '../session/session';
+import { Button } from '../ui/Button';
 import { Notice } from '../ui/Notice';
 import { describeFault, type Progress } from './progress';
 
@@ -29,13 +35,13 @@ export function Outcome({ ceremony, progress, operators }: Props) {
         <Notice kind="error" title="The ceremony failed">
           <p>{ceremony.abort_reason ?? progress.reason ?? 'The operators gave no reason.'}</p>
           {blamed}
-          <Again text="Nothing was paid and no key is left over. Choose other operators and start again." />
+          <Again ceremony={ceremony} text="No key is left over." />
         </Notice>
       );
     case 'expired':
       return (
         <Notice kind="error" title="The ceremony did not begin">
-          <Again text="No operator took it up in time. They may be offline; choose others and start again." />
+          <Again ceremony={ceremony} text="No operator took it up in time; they may be offline." />
         </Notice>
       );
     case 'incomplete':
@@ -58,13 +64,41 @@ export function Outcome({ ceremony, progress, operators }: Props) {
   }
 }
 
-function Again({ text }: { text: string }) {
+/** One request, signed or paid, is one ceremony. After a paid one the next need not be paid: operators take signed requests as well. */
+function Again({ ceremony, text }: { ceremony: Ceremony; text: string }) {
+  const config = useAppConfig();
+  const navigate = useNavigate();
+  const [, setDraft] = useDraft();
+  const [, setSelection] = useSelection();
+  const { operator_ids, validator_count, withdrawal_address } = ceremony;
+  const paid = ceremony.generate_txid != null;
+  const again = () => {
+    const lido = sameAddress(withdrawal_address, config.lido_withdrawal_vault);
+    setDraft({
+      count: String(validator_count),
+      target: lido ? 'lido' : 'other',
+      address: lido ? '' : withdrawal_address,
+      way: 'signed',
+    });
+    if (isSize(operator_ids.length)) setSelection({ size: operator_ids.length, ids: operator_ids });
+    void navigate({ to: '/generate' });
+  };
   return (
     <>
-      <p>{text}</p>
-      <Link to="/committee" className="button button-plain">
-        Choose operators
-      </Link>
+      <p>
+        {text}{' '}
+        {paid
+          ? 'The contract makes one ceremony of one transaction and pays no fee back. You need not pay twice: ask for the same again with a signature, which is free.'
+          : 'Nothing was paid. Ask again, or choose other operators.'}
+      </p>
+      <div className="actions">
+        <Button kind="primary" onClick={again}>
+          {paid ? 'Ask again without paying' : 'Ask again'}
+        </Button>
+        <Link to="/committee" className="button button-plain">
+          Choose operators
+        </Link>
+      </div>
     </>
   );
 }

@@ -12,11 +12,11 @@ export const CEREMONY_STATUS: Record<Ceremony['status'], { tone: Tone; word: str
     means:
       'The keys exist, but some operators have not confirmed their shares. Nothing can be deposited until they do.',
   },
-  aborted: { tone: 'bad', word: 'failed', means: 'The ceremony ended without keys. Nothing was paid.' },
+  aborted: { tone: 'bad', word: 'failed', means: 'The ceremony ended without keys.' },
   expired: {
     tone: 'bad',
     word: 'expired',
-    means: 'No operator began before the deadline. Nothing was paid.',
+    means: 'No operator began before the deadline.',
   },
 };
 

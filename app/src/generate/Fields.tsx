@@ -69,3 +69,32 @@ export function WithdrawalField({ draft, onChange, errors }: Props) {
     </div>
   );
 }
+
+/** Where the network has contracts: how the operators learn of the request. */
+export function WayField({ draft, onChange }: Pick<Props, 'draft' | 'onChange'>) {
+  return (
+    <div className="field">
+      <span id="way-label" className="label">
+        How you ask
+      </span>
+      <RadioGroup.Root
+        className="options"
+        aria-labelledby="way-label"
+        value={draft.way}
+        onValueChange={(way) => onChange({ ...draft, way: way === 'signed' ? 'signed' : 'paid' })}
+      >
+        <RadioGroup.Item value="paid" className="option">
+          <strong>Pay on chain</strong>
+          <span className="hint">
+            A transaction with the network&apos;s fee. Operators read it from the contract, even while this
+            service is away.
+          </span>
+        </RadioGroup.Item>
+        <RadioGroup.Item value="signed" className="option">
+          <strong>Sign a message</strong>
+          <span className="hint">Free. The service passes it on to the operators.</span>
+        </RadioGroup.Item>
+      </RadioGroup.Root>
+    </div>
+  );
+}

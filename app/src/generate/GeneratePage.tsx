@@ -1,9 +1,12 @@
 import { Link, useNavigate } from '@tanstack/react-router';
-import { useState, type SyntheticEvent } from 'react';
+import { useCallback, useState, type SyntheticEvent } from 'react';
+import type { Address, Hex } from 'viem';
 import { useConnection } from 'wagmi';
-import { useOperators } from '../api/operators';
+import { useOperators, type Operator } from '../api/operators';
 import { useSelection } from '../committee/selection';
 import { useAppConfig } from '../config/config';
+import { PreflightCard } from '../preflight/PreflightCard';
+import { usePreflight } from '../preflight/usePreflight';
 import { LoginButton } from '../session/LoginButton';
 import { sameAddress, useSession } from '../session/session';
 import { Button } from '../ui/Button';
@@ -14,7 +17,8 @@ import { PageHead } from '../ui/PageHead';
 import { Skeleton } from '../ui/Spinner';
 import { describeError } from '../wallet/errors';
 import { useDraft } from './draft';
-import { CountField, WithdrawalField } from './Fields';
+import { CountField, WayField, WithdrawalField } from './Fields';
+import { PaidStart } from './paid/PaidStart';
 import { useSubmitRequest } from './submit';
 import { Summary } from './Summary';
 import { checkDraft } from './validation';
@@ -27,7 +31,7 @@ export function GeneratePage() {
   return (
     <>
       <PageHead title="Generate validators">
-        The operators make the keys together within seconds; you pay nothing yet.
+        The operators make the keys together within seconds. No validator runs before you deposit for it.
       </PageHead>
       {operators.isPending && <Skeleton label="The committee" />}
       {operators.error && (
@@ -62,16 +66,17 @@ function GenerateForm({ members, size }: FormProps) {
   const [draft, setDraft] = useDraft();
   const [tried, setTried] = useState(false);
   const submit = useSubmitRequest();
-  const navigate = useNavigate();
+  const isOwner = useIsOwner();
+  const ids = members.map(({ operator_id }) => operator_id);
+  const preflight = usePreflight(ids, isOwner);
+  const open = useOpenCeremony();
   const { order, errors } = checkDraft(draft, config);
+  const { contracts, cluster_pubkey } = config;
+  const paid = contracts && cluster_pubkey && draft.way === 'paid';
   const start = (event: SyntheticEvent) => {
     event.preventDefault();
     setTried(true);
-    if (!order) return;
-    submit.mutate(
-      { members, order },
-      { onSuccess: (ceremonyId) => void navigate({ to: '/ceremonies/$ceremonyId', params: { ceremonyId } }) },
-    );
+    if (order && !paid && !preflight.blocked) submit.mutate({ members, order }, { onSuccess: open });
   };
   // A field is not scolded before somebody has had the chance to fill it in.
   const shown = tried ? errors : {};
@@ -81,35 +86,63 @@ function GenerateForm({ members, size }: FormProps) {
         <Card title="What you want">
           <CountField draft={draft} onChange={setDraft} errors={shown} />
           <WithdrawalField draft={draft} onChange={setDraft} errors={shown} />
+          {contracts && <WayField draft={draft} onChange={setDraft} />}
         </Card>
-        {submit.error && (
+        <PreflightCard committed={preflight} members={members} />
+        {!isOwner && <LogInFirst />}
+        {isOwner && paid && (
+          <PaidStart
+            contract={contracts.cluster_node as Address}
+            clusterPubkey={cluster_pubkey as Hex}
+            wanted={order && { ...order, operators: members.map(identity) }}
+            blocked={preflight.blocked}
+            onTry={() => setTried(true)}
+            onAsked={open}
+          />
+        )}
+        {submit.error && !paid && (
           <Notice kind="error" title="The ceremony was not started">
             <p>{describeError(submit.error)}</p>
           </Notice>
         )}
-        <StartButton busy={submit.isPending} />
+        {isOwner && !paid && (
+          <Button type="submit" kind="primary" busy={submit.isPending} disabled={preflight.blocked}>
+            {submit.isPending ? 'Sign in your wallet' : 'Sign and start'}
+          </Button>
+        )}
       </form>
       <aside className="split-side">
-        <Summary members={members} size={size} count={order?.validatorCount} />
+        <Summary members={members} size={size} count={order?.validatorCount} paid={Boolean(paid)} />
       </aside>
     </div>
   );
 }
 
-function StartButton({ busy }: { busy: boolean }) {
+const identity = ({ operator_id, public_key }: Operator) => ({ operator_id, public_key });
+
+/** Whether the connected wallet is the one that is logged in. */
+function useIsOwner(): boolean {
   const { address } = useConnection();
   const session = useSession();
-  if (!sameAddress(session.owner, address)) {
-    return (
-      <div className="stack">
-        <p className="hint">Log in with the wallet that will own the validators, then start.</p>
-        <LoginButton />
-      </div>
-    );
-  }
+  return sameAddress(session.owner, address);
+}
+
+function useOpenCeremony() {
+  const navigate = useNavigate();
+  return useCallback(
+    (ceremonyId: string) => void navigate({ to: '/ceremonies/$ceremonyId', params: { ceremonyId } }),
+    [navigate],
+  );
+}
+
+function LogInFirst() {
   return (
-    <Button type="submit" kind="primary" busy={busy}>
-      {busy ? 'Sign in your wallet' : 'Sign and start'}
-    </Button>
+    <div className="stack">
+      <p className="hint">
+        Log in with the wallet that will own the validators. Then the operators are asked whether they are
+        ready.
+      </p>
+      <LoginButton />
+    </div>
   );
 }

@@ -8,10 +8,12 @@ interface Props {
   members: readonly Operator[];
   size: Size;
   count: number | undefined;
+  /** The request is a transaction with a fee. */
+  paid: boolean;
 }
 
-/** Who will do it and what the operators will take once the validators run. Making keys costs nothing. */
-export function Summary({ members, size, count }: Props) {
+/** Who will do it, and what the operators will take once the validators run. */
+export function Summary({ members, size, count, paid }: Props) {
   const fee = count === undefined ? undefined : committeeFee(members, count, BLOCKS_PER_MONTH);
   return (
     <Card title="Committee" aside={<Link to="/committee">Change</Link>}>
@@ -30,7 +32,7 @@ export function Summary({ members, size, count }: Props) {
         <dt>May fail</dt>
         <dd>{tolerated(size)}</dd>
         <dt>Making the keys</dt>
-        <dd>free, no transaction</dd>
+        <dd>{paid ? 'one transaction, with the fee' : 'free, no transaction'}</dd>
         {fee !== undefined && (
           <>
             <dt>Running them, a month</dt>

@@ -8,6 +8,8 @@ export interface Remembered {
   validator_count: number;
   withdrawal_address: string;
   operators: { operator_id: number; public_key: string }[];
+  /** The transaction that asked, where one did. */
+  transaction_hash?: string;
 }
 
 const KEY = 'requests';
@@ -20,8 +22,12 @@ function parse(value: unknown): readonly Remembered[] {
 
 function isRemembered(value: unknown): value is Remembered {
   if (typeof value !== 'object' || value === null) return false;
-  const { ceremony_id, validator_count, withdrawal_address, operators } = value as Record<string, unknown>;
+  const { ceremony_id, validator_count, withdrawal_address, operators, transaction_hash } = value as Record<
+    string,
+    unknown
+  >;
   return (
+    (transaction_hash === undefined || typeof transaction_hash === 'string') &&
     typeof ceremony_id === 'string' &&
     typeof validator_count === 'number' &&
     typeof withdrawal_address === 'string' &&
@@ -30,13 +36,16 @@ function isRemembered(value: unknown): value is Remembered {
 }
 
 export function rememberRequest(ceremonyId: string, request: Request, members: readonly Operator[]): void {
-  const entry: Remembered = {
+  remember({
     ceremony_id: ceremonyId,
     validator_count: request.validator_count,
     withdrawal_address: request.withdrawal_address,
     operators: members.map(({ operator_id, public_key }) => ({ operator_id, public_key })),
-  };
-  const others = readStored(KEY, parse).filter((held) => held.ceremony_id !== ceremonyId);
+  });
+}
+
+export function remember(entry: Remembered): void {
+  const others = readStored(KEY, parse).filter((held) => held.ceremony_id !== entry.ceremony_id);
   writeStored(KEY, [entry, ...others].slice(0, MAX_REMEMBERED));
 }
 

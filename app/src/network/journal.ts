@@ -4,7 +4,16 @@ import { readStored, useStored, writeStored } from '../ui/stored';
 
 /** What transactions are for. */
 export type Kind =
-  'register' | 'top-up' | 'approve' | 'exit' | 'remove' | 'replace' | 'fee-recipient' | 'claim';
+  | 'request'
+  | 'register-node'
+  | 'register'
+  | 'top-up'
+  | 'approve'
+  | 'exit'
+  | 'remove'
+  | 'replace'
+  | 'fee-recipient'
+  | 'claim';
 
 /** A transaction that a wallet was asked for. It outlives the page: nothing is offered twice because somebody reloaded. */
 export interface Sent {
@@ -17,11 +26,15 @@ export interface Sent {
   hash?: Hash;
   /** The account's number of this transaction: it tells whether another one took its place. */
   nonce?: number;
+  /** The chain's head when the wallet was asked: what it sent is in no block up to this one. */
+  block?: number;
 }
 
 /** Kept at a time, for one account; the oldest goes first. */
 const MOST = 40;
 const KINDS: readonly string[] = [
+  'request',
+  'register-node',
   'register',
   'top-up',
   'approve',
@@ -34,13 +47,14 @@ const KINDS: readonly string[] = [
 
 function parseOne(value: unknown): Sent[] {
   if (typeof value !== 'object' || value === null) return [];
-  const { id, kind, about, asked_ms, hash, nonce } = value as Record<string, unknown>;
+  const { id, kind, about, asked_ms, hash, nonce, block } = value as Record<string, unknown>;
   if (typeof id !== 'string' || typeof kind !== 'string' || !KINDS.includes(kind)) return [];
   if (!Array.isArray(about) || !about.every((one): one is string => typeof one === 'string')) return [];
   if (typeof asked_ms !== 'number') return [];
   const sent: Sent = { id, kind: kind as Kind, about, asked_ms };
   if (typeof hash === 'string' && isHex(hash) && isHash(hash)) sent.hash = hash;
   if (typeof nonce === 'number') sent.nonce = nonce;
+  if (Number.isSafeInteger(block) && (block as number) >= 0) sent.block = block as number;
   return [sent];
 }
 
@@ -52,6 +66,8 @@ const NOTHING: readonly Sent[] = [];
 
 export interface Journal {
   all: readonly Sent[];
+  /** What is written now, by other tabs as well; `all` is what was shown. */
+  now: () => readonly Sent[];
   add: (sent: Sent) => void;
   change: (id: string, more: Partial<Sent>) => void;
   remove: (id: string) => void;
@@ -70,10 +86,11 @@ export function useJournal(account: Address | undefined, chainId: number): Journ
   return useMemo(
     () => ({
       all,
+      now: () => readStored(key, parseJournal),
       add: (sent) => update((held) => [...held, sent]),
       change: (id, more) => update((held) => held.map((one) => (one.id === id ? { ...one, ...more } : one))),
       remove: (id) => update((held) => held.filter((one) => one.id !== id)),
     }),
-    [all, update],
+    [all, key, update],
   );
 }

@@ -5,6 +5,7 @@ import { useConfig, useConnection } from 'wagmi';
 import { writeContract } from 'wagmi/actions';
 import { useAppConfig } from '../config/config';
 import { sameAddress } from '../session/session';
+import { isRejection } from '../wallet/errors';
 import { GAS_CAP } from './batches';
 import { useReader } from './chain';
 import { isOver, isSettled, lookAt, type Outcome, type OutcomeClient } from './outcome';
@@ -23,11 +24,22 @@ export interface Order {
   kind: Kind;
   about: readonly string[];
   call: Call;
+  /**
+   * Whether the chain would take the same once more, and charge for it. Only one of the kind is then under way at a time, and it is under way
+   * until its owner declined it or puts it aside.
+   */
+  alone?: boolean;
 }
 
 /** The call would take more gas than any transaction may. */
 export class TooLarge extends Error {
   override readonly name = 'TooLarge';
+}
+
+/** One of the kind is under way already. */
+export class UnderWay extends Error {
+  override readonly name = 'UnderWay';
+  override readonly message = 'The same was sent already, maybe in another tab. See first what became of it.';
 }
 
 /** Who must sign what is sent here: the wallet that the validators belong to. */
@@ -63,7 +75,7 @@ export function useSend() {
   const { chain_id } = useAppConfig();
   const journal = useOwnJournal();
   return useMutation({
-    mutationFn: async ({ kind, about, call }: Order): Promise<Hash> => {
+    mutationFn: async ({ kind, about, call, alone = false }: Order): Promise<Hash> => {
       if (!address) throw new Error('Connect a wallet first.');
       const { abi, functionName, args, value } = call;
       const request = {
@@ -80,8 +92,12 @@ export function useSend() {
       // A tenth more: the state may change until the transaction is in a block.
       const gas = (estimate * 11n) / 10n < GAS_CAP ? (estimate * 11n) / 10n : GAS_CAP;
       const id = crypto.randomUUID();
+      const entry: Sent = { id, kind, about, asked_ms: Date.now() };
+      if (alone) entry.block = Number(await client.getBlockNumber({ cacheTime: 0 }));
+      // Nothing is awaited between this look and the entry: what another tab wrote is seen.
+      if (alone && journal.now().some((one) => one.kind === kind)) throw new UnderWay();
       asking.add(id);
-      journal.add({ id, kind, about, asked_ms: Date.now() });
+      journal.add(entry);
       try {
         const hash = await writeContract(wallets, { ...request, gas, chainId: chain_id });
         journal.change(id, { hash });
@@ -92,7 +108,8 @@ export function useSend() {
         );
         return hash;
       } catch (error) {
-        journal.remove(id);
+        // Whatever else a wallet fails with, it may have sent the transaction before.
+        if (!alone || isRejection(error)) journal.remove(id);
         throw error;
       } finally {
         asking.delete(id);

@@ -24,6 +24,10 @@ const ERRORS: Record<string, string> = {
   WrongFee: 'The fee has changed. Read the chain again.',
   ClusterNodeNotActive:
     'The cluster node of this service is not active in the contract; its operator has to register it.',
+  ClusterNodeExists: 'Somebody has registered this cluster node already. Read the chain again.',
+  OwnerPublicKeyMismatch: 'The public key is not that of your account: sign the sentence again.',
+  InvalidCommittee: 'The contract takes 4, 7, 10 or 13 operators.',
+  OperatorNotActive: 'An operator of the committee is not active any more. Choose another one.',
   NotValidatorOwner: 'One of these validators is not registered as yours.',
   OwnerDisabled: 'The network has disabled this owner.',
   PaidTooLong: 'The longest period is ten years.',

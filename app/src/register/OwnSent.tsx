@@ -4,6 +4,8 @@ import { useOwnJournal } from '../network/send';
 import { Card } from '../ui/Card';
 
 const NAMES: Record<Kind, (count: number) => string> = {
+  request: () => 'Request for validators',
+  'register-node': () => 'Register the cluster node',
   register: (count) => `Register ${many(count)}`,
   'top-up': (count) => `Top up ${many(count)}`,
   approve: () => 'Allow the fee to be taken',

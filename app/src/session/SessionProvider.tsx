@@ -5,6 +5,7 @@ import { useConfig } from 'wagmi';
 import { getConnection, signMessage } from 'wagmi/actions';
 import { api, unwrap } from '../api/client';
 import { SESSION_KEY } from '../api/query';
+import { learnKey } from '../generate/paid/ownerKey';
 import { SessionContext, type SessionState } from './session';
 import { loginMessage } from './siwe';
 
@@ -41,6 +42,8 @@ export function SessionProvider({ children }: { children: ReactNode }) {
     const message = loginMessage(address, challenge, { host, origin, now: new Date() });
     const signature = await signMessage(wallets, { account: address, message });
     const answer = await unwrap(api.POST('/v1/auth/session', { body: { message, signature } }));
+    // What was signed shows the account's public key, which the contract wants with a request: nobody is asked to sign for it again.
+    await learnKey(address, message, signature);
     queries.setQueryData(SESSION_KEY, answer);
     // Another owner sees nothing of the one before.
     await queries.resetQueries({ predicate: (query) => isOwners(query.queryKey) });

@@ -4,27 +4,24 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{bail, Context};
 use clap::Args;
 use cluster_core::committee::{check_ids, OperatorId};
 use cluster_core::registry::Registry;
-use cluster_net::info::{Info, Role};
+use cluster_net::info::Role;
 use futures::future::join_all;
 
 use super::RunArgs;
 use crate::config::{
     self, ConfigError, GatewayConfig, IdentityConfig, LogConfig, MeshConfig, OperatorConfig, Overrides,
 };
-use crate::network::{presence, Client, Network};
+use crate::network::{presence, Network};
 use crate::operator::{network_config, Loaded};
+use crate::preflight::{ask, Finding};
 use crate::registry_file::ReloadableRegistry;
-use crate::service_client::now_ms;
 use crate::{keys, telemetry};
-
-/// Beyond this, deadlines of requests are judged differently by different operators.
-const MAX_SKEW_MS: u64 = 5_000;
 
 /// Time for two nodes with this key to prove themselves: two of their questions.
 const TWIN_PATIENCE: Duration = Duration::from_secs(12);
@@ -68,19 +65,6 @@ impl Asker {
 
 fn is_of_gateways(field: &str) -> bool {
     matches!(field.split('.').next(), Some("service" | "publish"))
-}
-
-struct Finding {
-    operator: OperatorId,
-    name: String,
-    answer: Result<Answer, String>,
-}
-
-struct Answer {
-    info: Info,
-    round_trip: Duration,
-    skew_ms: i64,
-    problems: Vec<String>,
 }
 
 pub(super) fn run(args: &PreflightArgs) -> anyhow::Result<ExitCode> {
@@ -137,52 +121,11 @@ async fn ask_all(
     let others: Vec<OperatorId> =
         operators.iter().copied().filter(|id| own.as_ref().map(|entry| entry.id) != Some(*id)).collect();
     client.keep(others.iter().filter_map(|id| client.peer_of(*id)).collect()).await;
-    let findings = join_all(others.iter().map(|id| ask(&client, loaded, *id, patience))).await;
+    let findings = join_all(others.iter().map(|id| ask(&client, loaded.registry.as_ref(), *id, patience))).await;
     let nodes = presence::count(&client, TWIN_PATIENCE).await;
     client.shutdown().await;
     drain.abort();
     Ok((findings, own.filter(|_| nodes > 1).map(|entry| entry.id)))
-}
-
-async fn ask(client: &Client, loaded: &Loaded, operator: OperatorId, patience: Duration) -> Finding {
-    let name = loaded.registry.operator(operator).map(|entry| entry.name).unwrap_or_default();
-    let answer = match client.peer_of(operator) {
-        None => Err("its registered key cannot be dialled; ask its operator to register a valid key".to_owned()),
-        Some(peer) => {
-            if client.wait_connected(peer, patience).await {
-                let before = now_ms();
-                let began = Instant::now();
-                match client.info(peer).await {
-                    Ok(info) => Ok(judge(client, info, before, began.elapsed())),
-                    Err(error) => Err(format!("connected, but no answer: {error}")),
-                }
-            } else {
-                Err("not reachable; its node is down, its port is closed, or its registered addresses are old"
-                    .to_owned())
-            }
-        }
-    };
-    Finding { operator, name, answer }
-}
-
-fn judge(client: &Client, info: Info, asked_at_ms: u64, round_trip: Duration) -> Answer {
-    let half = u64::try_from(round_trip.as_millis() / 2).unwrap_or(u64::MAX);
-    let here = asked_at_ms.saturating_add(half);
-    let skew_ms = i64::try_from(info.clock_ms).unwrap_or(i64::MAX) - i64::try_from(here).unwrap_or(i64::MAX);
-    let mut problems = Vec::new();
-    let mut own = client.local_info();
-    // A gateway asks on behalf of operators; what counts is dkg.
-    own.role = Role::Operator;
-    if let Err(mismatch) = own.ceremony_version(&info) {
-        problems.push(mismatch.to_string());
-    }
-    if info.role != Role::Operator {
-        problems.push(format!("it runs as {}; start `cluster-node operator` with this key", info.role));
-    }
-    if skew_ms.unsigned_abs() > MAX_SKEW_MS {
-        problems.push(format!("its clock differs by {} s; run a time service (NTP) on both sides", skew_ms / 1000));
-    }
-    Answer { info, round_trip, skew_ms, problems }
 }
 
 fn print_table(findings: &[Finding]) -> ExitCode {

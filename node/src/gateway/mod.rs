@@ -10,6 +10,7 @@
 //! | `collection.rs` | contributions, checked and merged |
 //! | `outbox.rs` | certificates on disk until the service has them |
 //! | `operators.rs` | which operators are alive and what they run, for the service |
+//! | `preflight.rs` | owners' questions whether a committee is fit |
 //! | `performance/` | how duties were performed: operators' claims, merged and published |
 //! | `service.rs` | the long poll, and reports of progress |
 //! | `api.rs` | `POST /v1/requests` |
@@ -22,6 +23,7 @@ mod intake;
 mod operators;
 pub mod outbox;
 mod performance;
+mod preflight;
 mod service;
 
 use std::net::SocketAddr;
@@ -154,6 +156,7 @@ pub async fn start_with(
     if let Some(service) = shared.service.clone() {
         shared.tasks.spawn(performance::run(Arc::clone(&shared), service.clone()));
         shared.tasks.spawn(operators::run(Arc::clone(&shared), service.clone()));
+        shared.tasks.spawn(preflight::run(Arc::clone(&shared), service.clone()));
         shared.tasks.spawn(service::poll(Arc::clone(&shared), service, intake.clone()));
     }
     if let Some((view, _)) = chain {

@@ -59,7 +59,7 @@ async fn ask(shared: &Shared) -> Vec<HeardOperator> {
 }
 
 /// What one peer says about itself must not keep what the others say from the service.
-fn readable(version: String) -> String {
+pub(super) fn readable(version: String) -> String {
     let fits = (1..=VERSION_CHARS).contains(&version.len()) && version.bytes().all(|byte| byte.is_ascii_graphic());
     if fits {
         version

@@ -50,6 +50,7 @@ pub(super) struct Context<'a> {
 pub(super) struct Duties {
     pub(super) hub: Hub,
     pub(super) performance: Arc<Desk>,
+    pub(super) beacon: Arc<dyn Beacon>,
 }
 
 /// Begins to perform duties; nothing when the operator has no beacon node.
@@ -84,6 +85,7 @@ pub(super) fn start(context: &Context<'_>) -> Result<Option<Duties>, NodeError> 
     let (desk, history) = (exits.clone(), Arc::clone(store));
     let twin = client.twin();
     let (entries, kept, spawner) = (Arc::clone(store), client.clone(), tasks.clone());
+    let watched = Arc::clone(&beacon);
     let parts = Parts {
         me,
         chain_id: loaded.network.chain_id(),
@@ -113,7 +115,7 @@ pub(super) fn start(context: &Context<'_>) -> Result<Option<Duties>, NodeError> 
         tasks: tasks.clone(),
     };
     tasks.spawn(Engine::run(parts));
-    Ok(Some(Duties { hub, performance }))
+    Ok(Some(Duties { hub, performance, beacon: watched }))
 }
 
 /// Epochs of slashing history beyond finality: a week and a half on mainnet, for people who look into an incident.

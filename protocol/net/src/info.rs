@@ -208,6 +208,43 @@ pub enum Mismatch {
     },
 }
 
+/// How far a node has got with something that it reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Up to date.
+    Ready,
+    /// Catching up, or cut off.
+    Behind,
+}
+
+/// What a node reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// The contracts, from execution nodes.
+    Chain,
+    /// Duties and heads, from beacon nodes.
+    Beacon,
+}
+
+impl Standing {
+    /// The capability that tells it. Releases that do not know it show it as it is, and decide nothing by it.
+    pub const fn capability(self, source: Source) -> &'static str {
+        match (source, self) {
+            (Source::Chain, Self::Ready) => "chain:ready",
+            (Source::Chain, Self::Behind) => "chain:behind",
+            (Source::Beacon, Self::Ready) => "beacon:ready",
+            (Source::Beacon, Self::Behind) => "beacon:behind",
+        }
+    }
+
+    /// What a peer tells of itself; none when it does not read that, or is of a release that does not tell.
+    pub fn told(info: &Info, source: Source) -> Option<Self> {
+        [Self::Behind, Self::Ready]
+            .into_iter()
+            .find(|standing| info.capabilities.iter().any(|name| name == standing.capability(source)))
+    }
+}
+
 /// The highest version that both ranges hold.
 pub fn compatibility(ours: &VersionRange, theirs: &VersionRange) -> Result<Version, Mismatch> {
     let (a, b) = (ours.clone(), theirs.clone());

@@ -13,6 +13,7 @@ mod gateway_calls;
 mod initiators;
 mod logins;
 mod performance;
+mod preflights;
 mod validators;
 
 pub use ceremonies::{CeremonyRow, CertificateRow, NewCeremony, Outcome};
@@ -20,6 +21,7 @@ pub use chain::{BeaconRow, CursorRow, FactRow, NodeOperatorRow, OperatorReportRo
 pub use events::EventRow;
 pub use initiators::InitiatorRow;
 pub use performance::{AttendanceRow, CommitteeEpoch, PerformanceFilter, PerformanceRow, ValidatorFigures};
+pub use preflights::PreflightRow;
 pub use validators::{TxidColumn, Txids, ValidatorFilter, ValidatorRow, ValidatorUpdate};
 
 use crate::limits;
@@ -154,17 +156,19 @@ impl Store {
         self.pool.close().await;
     }
 
-    /// Deletes expired nonces, sessions and gateway calls, requests that expired long ago, and old figures of duties.
+    /// Deletes expired nonces, sessions, gateway calls and preflights, requests that expired long ago, and old figures of duties.
     pub async fn purge(&self, now_ms: u64, deadline_before_s: u64) -> StoreResult<()> {
         const OLD: &str = "SELECT ceremony_id FROM ceremonies WHERE status = 'expired' AND deadline_s < $1";
         let (now_ms, before_s) = (to_i64(now_ms), to_i64(deadline_before_s));
         let figures_before_ms = now_ms.saturating_sub(to_i64(limits::PERFORMANCE_KEEP_MS));
         let events = format!("DELETE FROM ceremony_events WHERE ceremony_id IN ({OLD})");
+        let preflights_before_ms = now_ms.saturating_sub(to_i64(limits::PREFLIGHT_KEEP_MS));
         let mut write = self.write().await?;
         for (statement, bound) in [
             ("DELETE FROM login_nonces WHERE expires_at_ms <= $1", now_ms),
             ("DELETE FROM sessions WHERE expires_at_ms <= $1", now_ms),
             ("DELETE FROM gateway_calls WHERE expires_at_ms <= $1", now_ms),
+            ("DELETE FROM preflights WHERE created_at_ms <= $1", preflights_before_ms),
             ("DELETE FROM performance WHERE start_ms < $1", figures_before_ms),
             ("DELETE FROM performance_operators WHERE start_ms < $1", figures_before_ms),
             (events.as_str(), before_s),

@@ -59,6 +59,8 @@ pub struct Ceremony {
     pub missing_operators: Vec<u32>,
     /// Why it was aborted, as a gateway reported it.
     pub abort_reason: Option<String>,
+    /// The transaction whose event is the request, 0x hex; null when the owner signed it.
+    pub generate_txid: Option<String>,
     /// Unix milliseconds.
     pub created_at_ms: i64,
     /// Unix milliseconds.
@@ -85,6 +87,7 @@ impl TryFrom<CeremonyRow> for Ceremony {
             deadline_s: row.deadline_s,
             missing_operators,
             abort_reason: (!row.abort_reason.is_empty()).then_some(row.abort_reason),
+            generate_txid: (!row.generate_txid.is_empty()).then_some(row.generate_txid),
             created_at_ms: row.created_at_ms,
             updated_at_ms: row.updated_at_ms,
         })

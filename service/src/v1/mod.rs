@@ -11,6 +11,7 @@ pub mod gateway;
 pub mod health;
 pub mod operators;
 pub mod performance;
+pub mod preflights;
 pub mod requests;
 pub mod validators;
 
@@ -34,6 +35,7 @@ use utoipa_axum::routes;
     tags(
         (name = "login", description = "EIP-4361"),
         (name = "requests", description = "Owners' signed requests; public, because they are signed"),
+        (name = "preflights", description = "Whether a committee is fit for a ceremony; for any session"),
         (name = "ceremonies", description = "Of the session's owner"),
         (name = "validators", description = "Of the session's owner"),
         (name = "performance", description = "Of the session's owner; what operators say in their majority"),
@@ -90,12 +92,15 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(gateway::progress))
         .routes(routes!(gateway::operators))
         .routes(routes!(performance::publish))
+        .routes(routes!(preflights::get))
+        .routes(routes!(preflights::poll))
+        .routes(routes!(preflights::report))
         .routes(routes!(app_config::get))
         .routes(routes!(health::health))
         .routes(routes!(health::openapi))
 }
 
-/// Calls that anybody may make and that write to the database.
+/// Calls that anybody may make and that write to the database; and the one with which a session sets gateways to work.
 fn open_routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(auth::nonce))
@@ -103,6 +108,7 @@ fn open_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(auth::login_browser))
         .routes(routes!(requests::submit))
         .routes(routes!(requests::typed_data))
+        .routes(routes!(preflights::ask))
 }
 
 /// The router.

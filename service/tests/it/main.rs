@@ -11,6 +11,7 @@ mod legacy;
 mod login;
 mod openapi;
 mod performance;
+mod preflights;
 mod publish;
 mod requests;
 mod service;
