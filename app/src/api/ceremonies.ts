@@ -18,14 +18,31 @@ export function useCeremonies(enabled: boolean) {
   });
 }
 
-/** One ceremony. `awaited`: it was asked for on the chain, and the service has not read that far yet. */
+/**
+ * One ceremony. `awaited`: it was asked for on the chain, and the service may not have read that far; then the list is looked at first, so that
+ * waiting is not a row of failed calls.
+ */
 export function useCeremony(id: string, awaited = false) {
   return useQuery({
     queryKey: ceremonyKey(id),
-    queryFn: ({ signal }) =>
-      unwrap(api.GET('/v1/ceremonies/{ceremony_id}', { params: { path: { ceremony_id: id } }, signal })),
+    queryFn: async ({ signal }) => {
+      if (awaited && (await isMissing(id, signal))) {
+        throw new ApiError('The service has not read the transaction of this ceremony yet.', 404);
+      }
+      return unwrap(
+        api.GET('/v1/ceremonies/{ceremony_id}', { params: { path: { ceremony_id: id } }, signal }),
+      );
+    },
     refetchInterval: ({ state }) => (awaited && isUnknown(state.error) ? 2_000 : false),
   });
+}
+
+/** Whether the owner's list is there to its end, and the ceremony is not in it. */
+async function isMissing(id: string, signal: AbortSignal): Promise<boolean> {
+  const { items, next_cursor } = await unwrap(
+    api.GET('/v1/ceremonies', { params: { query: { limit: 100 } }, signal }),
+  );
+  return next_cursor == null && !items.some(({ ceremony_id }) => ceremony_id === id);
 }
 
 /** The service knows no such ceremony of this owner. */
