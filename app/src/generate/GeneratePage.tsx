@@ -9,6 +9,7 @@ import { PreflightCard } from '../preflight/PreflightCard';
 import { usePreflight } from '../preflight/usePreflight';
 import { LoginButton } from '../session/LoginButton';
 import { sameAddress, useSession } from '../session/session';
+import '../styles/manage.css';
 import { Button } from '../ui/Button';
 import { Card } from '../ui/Card';
 import { Empty } from '../ui/Empty';

@@ -32,7 +32,7 @@ export function Summary({ members, size, count, paid }: Props) {
         <dt>May fail</dt>
         <dd>{tolerated(size)}</dd>
         <dt>Making the keys</dt>
-        <dd>{paid ? 'one transaction, with the fee' : 'free, no transaction'}</dd>
+        <dd>{paid ? 'by transaction' : 'free, no transaction'}</dd>
         {fee !== undefined && (
           <>
             <dt>Running them, a month</dt>
