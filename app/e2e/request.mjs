@@ -1,5 +1,6 @@
 // Requests that are paid on the chain, and the preflight before them.
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { createPublicClient, http, parseAbi, parseGwei } from 'viem';
 import { hoodi } from 'viem/chains';
 import { see } from './manage.mjs';
@@ -125,7 +126,7 @@ async function lostAnswer(world) {
 /** A cluster node that nobody has registered is registered first; and a browser that knows no public key asks for it. */
 async function firstRequest(world) {
   const { page, wallet, context, ...watched } = await open(world);
-  const random = Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('hex');
+  const random = randomBytes(32).toString('hex');
   await page.route('**/v1/app-config', async (route) => {
     const response = await route.fetch();
     const body = { ...(await response.json()), cluster_pubkey: `0x02${random}` };

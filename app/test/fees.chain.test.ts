@@ -20,6 +20,9 @@ import {
 import { privateKeyToAccount } from 'viem/accounts';
 import { foundry } from 'viem/chains';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { aboutOf, registerNodeCall, requestCall, type Asked } from '../src/generate/paid/asked';
+import { ceremonyInReceipt } from '../src/generate/paid/ceremonyId';
+import { lookAtRequest } from '../src/generate/paid/outcome';
 import { NETWORK_ABI, TOKEN_ABI } from '../src/network/abi';
 import { amountEach, blocksFor } from '../src/network/fee';
 import { readSubscription, readTerms, type Terms } from '../src/network/read';
@@ -36,9 +39,16 @@ const MORE = parseAbi([
   'function mint(address to, uint256 amount)',
 ]);
 
+const REQUESTS = parseAbi([
+  'function initialize(address token, address registryAddress)',
+  'function setActionFees(uint8[] action, uint256[] fee)',
+]);
+
 let anvil: ChildProcess;
 let url: string;
-const systems: { name: string; network: Address; terms: Terms }[] = [];
+const systems: { name: string; network: Address; clusterNode: Address; terms: Terms }[] = [];
+/** Per validator of a request. */
+const REQUEST_FEE = 1_000_003n;
 
 const chain = () => createPublicClient({ chain: foundry, transport: http(url), pollingInterval: 50 });
 const wallet = (account = OWNER) => createWalletClient({ account, chain: foundry, transport: http(url) });
@@ -64,8 +74,8 @@ async function deploy(
 
 const PROXY = 'address implementation, address owner, bytes data';
 
-/** Registry and Network behind their proxies, as the deployment script sets them up. */
-async function deployNetwork(token: Address): Promise<Address> {
+/** Registry, Network and ClusterNode behind their proxies, as the deployment script sets them up. */
+async function deployNetwork(token: Address): Promise<{ network: Address; clusterNode: Address }> {
   const proxy = (implementation: Address, data: Hex) =>
     deploy('TransparentUpgradeableProxy', 'TransparentUpgradeableProxy', PROXY, [
       implementation,
@@ -78,10 +88,18 @@ async function deployNetwork(token: Address): Promise<Address> {
     functionName: 'initialize',
     args: [registry, token, 1000n, 1_000_003n],
   });
-  return proxy(await deploy('SafeStakeNetwork', 'SafeStakeNetwork', '', []), data);
+  const network = await proxy(await deploy('SafeStakeNetwork', 'SafeStakeNetwork', '', []), data);
+  const clusterNode = await proxy(
+    await deploy('SafeStakeClusterNode', 'SafeStakeClusterNode', '', []),
+    encodeFunctionData({ abi: REQUESTS, functionName: 'initialize', args: [token, registry] }),
+  );
+  const fees = { abi: REQUESTS, functionName: 'setActionFees', args: [[1], [REQUEST_FEE]] } as const;
+  await mined(await wallet(DEPLOYER).writeContract({ address: clusterNode, ...fees }));
+  return { network, clusterNode };
 }
 
-async function addSystem(name: string, network: Address) {
+async function addSystem(name: string, token: Address) {
+  const { network, clusterNode } = await deployNetwork(token);
   for (let id = 1; id <= 13; id += 1) {
     const publicKey: Hex = `0x02${id.toString(16).padStart(64, '0')}`;
     // An owner has at most ten operators.
@@ -96,7 +114,7 @@ async function addSystem(name: string, network: Address) {
       }),
     );
   }
-  systems.push({ name, network, terms: await readTerms(chain(), network) });
+  systems.push({ name, network, clusterNode, terms: await readTerms(chain(), network) });
 }
 
 beforeAll(async () => {
@@ -112,10 +130,9 @@ beforeAll(async () => {
       if (address) resolve(`http://${address}`);
     });
   });
-  await addSystem('native', await deployNetwork(zeroAddress));
+  await addSystem('native', zeroAddress);
   const token = await deploy('Tokens', 'PlainToken', '', []);
-  const network = await deployNetwork(token);
-  await addSystem('token', network);
+  await addSystem('token', token);
   const all = parseEther('1000000');
   await mined(
     await wallet().writeContract({
@@ -130,7 +147,7 @@ beforeAll(async () => {
       address: token,
       abi: TOKEN_ABI,
       functionName: 'approve',
-      args: [network, all],
+      args: [systems[1]?.network ?? zeroAddress, all],
     }),
   );
 }, 120_000);
@@ -244,6 +261,49 @@ describe.each(['native', 'token'])(
       expect(await refusal(call)).toContain('registered already');
       const stranger = { ...call, args: [getAddress(OPERATORS.address), ...call.args.slice(1)] };
       expect(await refusal(stranger)).toContain('Only the owner');
+    });
+
+    test('a request is taken at exactly the fee, once its cluster node is registered, and is found again', async () => {
+      const { clusterNode, terms } = system();
+      const { token } = terms.currency;
+      const asked: Asked = {
+        owner: OWNER.address,
+        clusterPubkey: `0x02${'7'.repeat(64)}`,
+        validatorCount: 3,
+        withdrawalAddress: DEPLOYER.address,
+        operators: [1, 2, 3, 4].map((id) => ({ operator_id: id, public_key: '0x02' })),
+      };
+      const fee = REQUEST_FEE * 3n;
+      const call = (value: bigint, key = OWNER.publicKey) =>
+        requestCall(clusterNode, asked, key, token === undefined ? value : undefined);
+      if (token) {
+        const args = [clusterNode, fee] as const;
+        await mined(
+          await wallet().writeContract({ address: token, abi: TOKEN_ABI, functionName: 'approve', args }),
+        );
+      }
+      expect(await refusal(call(fee))).toContain('cluster node of this service is not active');
+      const register = registerNodeCall(clusterNode, asked.clusterPubkey);
+      await mined(await wallet(OPERATORS).writeContract(register as never));
+      expect(await refusal(register)).toContain('registered this cluster node already');
+      expect(await refusal(call(fee, OPERATORS.publicKey))).toContain('not that of your account');
+      if (!token) {
+        expect(await refusal(call(fee - 1n))).toContain('The fee has changed');
+        expect(await refusal(call(fee + 1n))).toContain('The fee has changed');
+      }
+      const block = Number(await chain().getBlockNumber());
+      const hash = await wallet().writeContract(call(fee) as never);
+      const receipt = await chain().waitForTransactionReceipt({ hash });
+      const ceremonyId = ceremonyInReceipt(receipt, foundry.id, clusterNode, asked);
+      expect(ceremonyId).toMatch(/^0x[0-9a-f]{64}$/);
+      // The wallet's answer was lost: the contract's events have it.
+      const sent = { id: 'a', kind: 'request', about: aboutOf(asked), asked_ms: 0 } as const;
+      const look = (from: number) =>
+        lookAtRequest(chain(), foundry.id, clusterNode, OWNER.address, { ...sent, block: from });
+      expect(await look(block)).toMatchObject({ kind: 'asked', ceremonyId, transactionHash: hash });
+      expect(await look(Number(receipt.blockNumber)), 'an earlier one is not taken for it').toEqual({
+        kind: 'lost',
+      });
     });
   },
   120_000,

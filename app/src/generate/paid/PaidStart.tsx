@@ -112,7 +112,7 @@ function Steps({ contract, clusterPubkey, wanted, blocked, onTry, terms, send }:
           <Amount value={total} currency={terms.currency} />.
         </p>
       )}
-      {!allowed && terms.currency.token && total !== undefined && (
+      {!allowed && terms.currency.token && (
         <Approval
           token={terms.currency}
           spender={contract}
