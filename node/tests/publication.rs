@@ -334,7 +334,10 @@ async fn a_gateway_answers_owners_who_ask_whether_a_committee_is_fit() {
     assert_eq!(found.iter().map(|one| one["operator_id"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 2, 3, 4]);
     let [fit, behind, away, _] = found.as_slice() else { panic!("{found:?}") };
     assert_eq!((&fit["reachable"], &fit["problems"]), (&serde_json::json!(true), &serde_json::json!([])));
-    assert_eq!((&fit["version"], &fit["chain"]), (&serde_json::json!(env!("CARGO_PKG_VERSION")), &serde_json::Value::Null));
+    assert_eq!(
+        (&fit["version"], &fit["chain"]),
+        (&serde_json::json!(env!("CARGO_PKG_VERSION")), &serde_json::Value::Null)
+    );
     assert!(fit["clock_skew_ms"].as_i64().unwrap().abs() < 5_000 && fit["round_trip_ms"].is_u64());
     assert!(fit["protocols"].as_array().unwrap().iter().any(|range| range["protocol"] == "dkg"));
     assert_eq!((&behind["chain"], &behind["beacon"]), (&serde_json::json!("behind"), &serde_json::json!("ready")));
