@@ -5,7 +5,7 @@ const shared = { environment: 'node', setupFiles: ['test/setup.ts'], testTimeout
 export default defineConfig({
   test: {
     projects: [
-      { test: { ...shared, name: 'unit', include: ['test/*.test.{ts,tsx}'] } },
+      { test: { ...shared, name: 'unit', include: ['test/*.test.{ts,tsx}', 'test/forms/*.test.tsx'] } },
       {
         test: {
           ...shared,

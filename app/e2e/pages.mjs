@@ -79,6 +79,28 @@ async function withFigures(page) {
   );
 }
 
+/** A validator over twenty epochs, with an operator that was away for some of them. */
+async function withSeries(page) {
+  const items = Array.from({ length: 20 }, (_, at) => {
+    const missed = at === 6 || at === 7 ? 2 : 0;
+    const misses = missed ? { too_few_partials: 1 } : {};
+    const seen = (id) => (id === 3 && at > 3 && at < 9 ? 2 : 10);
+    return {
+      first_epoch: 50_019 - at,
+      last_epoch: 50_019 - at,
+      start_ms: CLOCK.ms - at * 384_000,
+      reports: 4,
+      expected: 10,
+      submitted: 10 - missed,
+      duties: [{ kind: 'sync_message', expected: 10, submitted: 10 - missed, misses }],
+      operators: [1, 2, 3, 4].map((id) => ({ operator_id: id, exchanges: 10, seen: seen(id) })),
+    };
+  });
+  await page.route('**/v1/performance/series?*', (route) =>
+    route.fulfill({ json: { items, next_cursor: '49999' } }),
+  );
+}
+
 async function look({ browser, network, newWallet }, theme, phone) {
   const suffix = `${theme}-${phone ? 'phone' : 'desktop'}`;
   const { page, context } = await openPage(browser, newWallet(), { ...network, theme, phone });
@@ -130,7 +152,15 @@ async function look({ browser, network, newWallet }, theme, phone) {
   await see('validators');
   await page.getByRole('table', { name: 'Validators' }).getByRole('link').first().click();
   await page.getByRole('heading', { name: 'Key shares' }).waitFor();
+  await page.getByText('No duties yet').waitFor();
   await see('validator');
+  await withSeries(page);
+  await page.reload();
+  await page.locator('.strip svg').last().waitFor();
+  await page.getByText('The same as a table').click();
+  await page.getByRole('rowheader', { name: 'Epoch 50013' }).waitFor();
+  await check(page, `validator-figures-${suffix}`);
+  await picture(page, `validator-figures-${suffix}`, { fullPage: true });
   await page.goto('/performance');
   await page.getByText('No duties yet').waitFor();
   await see('performance-empty');

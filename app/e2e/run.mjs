@@ -7,6 +7,8 @@ import * as pages from './pages.mjs';
 import * as csm from './csm.mjs';
 import * as manage from './manage.mjs';
 import * as request from './request.mjs';
+import * as monitor from './monitor.mjs';
+import * as walletconnect from './walletconnect.mjs';
 
 const tests = [
   ...journey.tests,
@@ -15,6 +17,8 @@ const tests = [
   ...csm.tests,
   ...manage.tests,
   ...request.tests,
+  ...monitor.tests,
+  ...walletconnect.tests,
 ];
 const wanted = process.argv[2] ?? '';
 const chosen = tests.filter(({ name }) => name.includes(wanted));

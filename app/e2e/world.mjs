@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
+import { startRelay } from './relay.mjs';
 
 const ROOT = new URL('../../', import.meta.url).pathname;
 const START_MS = 120_000;
@@ -13,6 +14,9 @@ export async function startNetwork(args = []) {
   const binary = process.env.CLUSTER_TESTNET ?? join(ROOT, 'target/debug/cluster-testnet');
   if (!existsSync(binary)) throw new Error(`${binary} is missing: cargo build -p cluster-testnet`);
   const out = mkdtempSync(join(tmpdir(), 'cluster-app-'));
+  // Wallets on phones need a node that the page may ask, which a chain of our own is.
+  const relay = args.includes('--chain') ? await startRelay() : undefined;
+  if (relay) args = [...args, '--walletconnect-relay', relay.url];
   const child = spawn(
     binary,
     ['demo', '--serve', '--validators', '2', '--transport', 'tcp', '--seed', '11', '--out', out, ...args],
@@ -43,13 +47,14 @@ export async function startNetwork(args = []) {
   return {
     url,
     rpc: /rpc {8}(http:\S+)/.exec(text)?.[1],
+    relay,
     ownerKey: `0x${readFileSync(join(out, 'owner.key'), 'utf8').trim()}`,
     stop: () =>
       new Promise((resolve) => {
         child.removeAllListeners('exit');
         child.on('exit', () => {
           rmSync(out, { recursive: true, force: true });
-          resolve();
+          resolve(relay?.stop());
         });
         child.kill('SIGINT');
       }),

@@ -102,6 +102,7 @@ contract CsmDoubleRewardsTest is CsmSystem {
     function test_StrikesAndExits() public {
         uint256 id = create(manager, 2);
         Watchers watchers = csm.watchers;
+        vm.assertEq(watchers.STRIKES(), address(watchers), "whoever reads penalties finds the strikes");
         uint256[] memory strikes = new uint256[](3);
         (strikes[0], strikes[1]) = (1, 1);
         watchers.processOracleReport(watchers.hashLeaf(id, key(1), strikes), "strikes");

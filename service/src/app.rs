@@ -108,13 +108,14 @@ fn page(state: &AppState) -> Response {
     (status, head, html).into_response()
 }
 
-/// Nothing but this origin and the configured node of the execution chain is ever asked. Wallets announce themselves with icons
+/// Nothing but this origin, the configured node of the execution chain and the configured relay is ever asked. Wallets announce themselves with icons
 /// in `data:` URLs (EIP-6963); libraries put style sheets into the page, which carry the nonce.
 fn policy(nonce: &str, state: &AppState) -> String {
-    let rpc = state.app.rpc_origin.as_deref().map(|origin| format!(" {origin}")).unwrap_or_default();
+    let relay = state.app.walletconnect.as_ref().map(|relay| relay.relay_origin.as_str());
+    let others: String = [state.app.rpc_origin.as_deref(), relay].into_iter().flatten().map(|origin| format!(" {origin}")).collect();
     format!(
         "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self' 'nonce-{nonce}'; img-src 'self' data:; \
-         font-src 'self'; connect-src 'self'{rpc}; worker-src 'self'; manifest-src 'self'; base-uri 'none'; \
+         font-src 'self'; connect-src 'self'{others}; worker-src 'self'; manifest-src 'self'; base-uri 'none'; \
          form-action 'none'; frame-ancestors 'none'"
     )
 }

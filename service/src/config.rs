@@ -35,6 +35,10 @@ pub struct Config {
     pub app_rpc_url: Option<String>,
     /// URL of a block explorer that the app links to.
     pub app_explorer_url: Option<String>,
+    /// Project id at WalletConnect's relay. With it the app offers wallets on phones, which need `app_rpc_url` beside them.
+    pub app_walletconnect_project_id: Option<String>,
+    /// URL of the relay (`wss://host`). Browsers reach it only while a project id is set.
+    pub app_walletconnect_relay_url: String,
     /// Certificates verified at a time; each takes one core for up to a second.
     pub verify_concurrency: usize,
     /// Unauthenticated POST calls per second and address, in the long run; 0 switches the limit off.
@@ -89,6 +93,8 @@ impl Default for Config {
             public_urls: Vec::new(),
             app_rpc_url: None,
             app_explorer_url: None,
+            app_walletconnect_project_id: None,
+            app_walletconnect_relay_url: "wss://relay.walletconnect.com".to_owned(),
             verify_concurrency: 2,
             rate_limit_per_second: 10,
             rate_limit_burst: 120,

@@ -52,6 +52,8 @@ pub const CULPRITS: usize = 13;
 pub const PERFORMANCE_VALIDATORS: usize = 500;
 /// Figures of duties are kept this long; a validator takes some 45 kB a day.
 pub const PERFORMANCE_KEEP_MS: u64 = 90 * 24 * 60 * 60 * 1000;
+/// Validators whose figures are summed in one call: what a page of the app shows at a time.
+pub const TOTALS_VALIDATORS: usize = 25;
 /// The month of the legacy `month_performance`.
 pub const MONTH_MS: u64 = 30 * 24 * 60 * 60 * 1000;
 /// Largest number of an epoch: clients read it as a double.

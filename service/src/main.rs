@@ -59,6 +59,14 @@ struct Flags {
     #[arg(long = "public-url", global = true)]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     public_urls: Vec<String>,
+    /// Project id at WalletConnect's relay, for wallets on phones; needs app_rpc_url in the file or the environment.
+    #[arg(long, global = true)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    app_walletconnect_project_id: Option<String>,
+    /// URL of the relay, wss://relay.walletconnect.com when missing.
+    #[arg(long, global = true)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    app_walletconnect_relay_url: Option<String>,
     /// Log lines: text or json.
     #[arg(long, global = true)]
     #[serde(skip_serializing_if = "Option::is_none")]

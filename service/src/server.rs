@@ -8,7 +8,7 @@ use crate::legacy::envelope::LegacyError;
 use crate::metrics::{metrics, observe, Metrics};
 use crate::problem::Problem;
 use crate::rate_limit::RateLimiter;
-use crate::state::{AppSettings, AppState, Wake};
+use crate::state::{AppSettings, AppState, WalletConnect, Wake};
 use crate::store::{Store, StoreError};
 use crate::{app, legacy, limits, v1};
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -65,6 +65,14 @@ pub enum StartError {
         field: &'static str,
         /// As it was given.
         url: String,
+    },
+    /// The settings of WalletConnect are wrong.
+    #[error("app_walletconnect_{field}: {reason}")]
+    WalletConnect {
+        /// The setting.
+        field: &'static str,
+        /// What it has to be.
+        reason: &'static str,
     },
     /// The database does not open.
     #[error(transparent)]
@@ -221,7 +229,31 @@ fn app_settings(config: &Config) -> Result<AppSettings, StartError> {
         rpc_origin: origin("app_rpc_url", &config.app_rpc_url)?,
         rpc_url: config.app_rpc_url.clone(),
         explorer_url: config.app_explorer_url.clone(),
+        walletconnect: walletconnect(config)?,
     })
+}
+
+/// The relay for wallets on phones. Project id and origin go into a header: nothing else may be in them.
+fn walletconnect(config: &Config) -> Result<Option<WalletConnect>, StartError> {
+    let refused = |field, reason| Err(StartError::WalletConnect { field, reason });
+    let Some(project_id) = &config.app_walletconnect_project_id else { return Ok(None) };
+    if !(1..=128).contains(&project_id.len()) || !project_id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+        return refused("project_id", "1 to 128 letters, digits and hyphens");
+    }
+    if config.app_rpc_url.is_none() {
+        return refused("project_id", "needs app_rpc_url, because wallets on phones do not read the chain for a page");
+    }
+    let relay_url = &config.app_walletconnect_relay_url;
+    let (scheme, rest) = match relay_url.split_once("://") {
+        Some((scheme @ ("wss" | "ws"), rest)) => (scheme, rest),
+        _ => return refused("relay_url", "a URL such as wss://host"),
+    };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let Ok(origin) = format!("http://{}", &rest[..end]).parse::<Origin>() else {
+        return refused("relay_url", "a URL such as wss://host");
+    };
+    let relay_origin = format!("{scheme}://{}", origin.authority);
+    Ok(Some(WalletConnect { project_id: project_id.clone(), relay_url: relay_url.clone(), relay_origin }))
 }
 
 /// Without `public_urls`: the address itself, and the names of this machine for itself.

@@ -8,9 +8,11 @@ use crate::rate_limit::RateLimiter;
 use crate::store::Store;
 use cluster_core::network::Network;
 use cluster_core::registry::Registry;
+use serde::Serialize;
 use std::sync::Arc;
 use tokio::sync::{broadcast, watch, Semaphore};
 use tokio_util::sync::CancellationToken;
+use utoipa::ToSchema;
 
 /// Wake-ups that a slow stream may be behind; one that is further behind simply reads the database again.
 const WAKE_UPS: usize = 1024;
@@ -24,6 +26,20 @@ pub struct AppSettings {
     pub rpc_origin: Option<String>,
     /// URL of a block explorer.
     pub explorer_url: Option<String>,
+    /// Relay for wallets on phones, where a project id is set.
+    pub walletconnect: Option<WalletConnect>,
+}
+
+/// How the app reaches wallets on phones.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct WalletConnect {
+    /// Project id at the relay; public, every browser sends it.
+    pub project_id: String,
+    /// `wss://host`, perhaps with a path.
+    pub relay_url: String,
+    /// Its origin, for the Content-Security-Policy.
+    #[serde(skip)]
+    pub relay_origin: String,
 }
 
 /// Cheap to clone.

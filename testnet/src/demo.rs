@@ -53,6 +53,8 @@ pub struct Options {
     /// An operator (position or id) of the committee that is stopped for good when the validators are ready, and replaced by one more
     /// operator.
     pub replace: Option<u32>,
+    /// URL of a relay for wallets on phones; only with a chain.
+    pub relay: Option<String>,
 }
 
 /// Where the certificate of a reshare is written, below the folder of the others.
@@ -149,6 +151,7 @@ impl Options {
             seed,
             chain: None,
             replace: None,
+            relay: None,
         }
     }
 
@@ -182,6 +185,7 @@ impl Demo {
         };
         let mut settings = Settings::calm(dir, options.transport, options.timings(), options.seed);
         settings.link = options.link;
+        settings.relay.clone_from(&options.relay);
         for (number, behaviour) in &options.byzantine {
             settings.byzantine.insert(find(&world, *number)?, *behaviour);
         }

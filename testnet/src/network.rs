@@ -100,6 +100,8 @@ pub struct Settings {
     pub absent: BTreeSet<OperatorId>,
     /// The chain that everybody reads; none: the registry file says everything.
     pub chain: Option<Arc<Chain>>,
+    /// URL of a relay for wallets on phones (`ws://host:port`), told to the service; only with a chain.
+    pub relay: Option<String>,
 }
 
 impl Settings {
@@ -116,6 +118,7 @@ impl Settings {
             crash: BTreeMap::new(),
             absent: BTreeSet::new(),
             chain: None,
+            relay: None,
         }
     }
 }
@@ -128,6 +131,9 @@ pub struct Sent {
     /// Messages of them.
     pub messages: u64,
 }
+
+/// Project id that is told to the relay; one of our own does not ask for any other.
+const RELAY_PROJECT: &str = "cluster-testnet";
 
 /// A network that runs until [`Testnet::shutdown`].
 pub struct Testnet {
@@ -176,6 +182,10 @@ impl Testnet {
         };
         if let Some(chain) = &settings.chain {
             chain.configure_service(&mut service_config);
+            if let Some(relay) = &settings.relay {
+                service_config.app_walletconnect_project_id = Some(RELAY_PROJECT.to_owned());
+                service_config.app_walletconnect_relay_url.clone_from(relay);
+            }
         }
         let mut testnet = Self {
             bootstrap_addresses: bootstrap.dial_addresses().iter().map(ToString::to_string).collect(),

@@ -501,6 +501,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/performance/series": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows one validator over time: its duties and how often each operator of its committee took part, newest first. */
+        get: operations["performance_series"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/performance/totals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Sums the duties of some of the owner's validators, to be held against a threshold. */
+        get: operations["performance_totals"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/preflights": {
         parameters: {
             query?: never;
@@ -638,6 +672,7 @@ export interface components {
             rpc_url?: string | null;
             /** @description Version of the service. */
             version: string;
+            walletconnect?: null | components["schemas"]["WalletConnect"];
         };
         /** @description One operator's signed receipt. */
         Attestation: {
@@ -1584,6 +1619,43 @@ export interface components {
             /** @description Operators, ascending, over the whole range; on the first page only. */
             operators: components["schemas"]["OperatorPerformance"][];
         };
+        /** @description A validator and its operators in one epoch, or on one day. */
+        PerformancePoint: {
+            /** @description By kind, in alphabetical order. */
+            duties: components["schemas"]["KindFigures"][];
+            /**
+             * Format: int64
+             * @description Duties of all kinds.
+             */
+            expected: number;
+            /**
+             * Format: int64
+             * @description First epoch with figures.
+             */
+            first_epoch: number;
+            /**
+             * Format: int64
+             * @description Last epoch with figures.
+             */
+            last_epoch: number;
+            /** @description The committee, ascending: in how many exchanges of partial signatures, for all its validators, each was seen. */
+            operators: components["schemas"]["OperatorPerformance"][];
+            /**
+             * Format: int64
+             * @description Fewest operators whose claims the figures of an epoch come from.
+             */
+            reports: number;
+            /**
+             * Format: int64
+             * @description When the first epoch began, Unix milliseconds.
+             */
+            start_ms: number;
+            /**
+             * Format: int64
+             * @description Those that were submitted to a beacon node.
+             */
+            submitted: number;
+        };
         /** @description What the operators of one committee say about one epoch, merged. */
         PerformanceReport: {
             /**
@@ -1611,6 +1683,13 @@ export interface components {
             /** @description At most 500; the rest in further reports. */
             validators: components["schemas"]["ReportedValidator"][];
         };
+        /** @description A page of a series. */
+        PerformanceSeries: {
+            /** @description Newest first. */
+            items: components["schemas"]["PerformancePoint"][];
+            /** @description Cursor of the next page, which is older; null on the last one. */
+            next_cursor?: string | null;
+        };
         /** @description What became of a report. */
         PerformanceTaken: {
             /**
@@ -1623,6 +1702,11 @@ export interface components {
              * @description Validators that the service does not know, or knows with another committee.
              */
             unknown: number;
+        };
+        /** @description Sums of several validators. */
+        PerformanceTotals: {
+            /** @description Those of the validators that are the owner's, ascending by key. */
+            items: components["schemas"]["ValidatorTotals"][];
         };
         /** @description All batches. */
         Plan: {
@@ -2087,6 +2171,25 @@ export interface components {
          * @enum {string}
          */
         ValidatorStatus: "incomplete" | "ready" | "registered" | "deposited" | "exited";
+        /** @description One validator, summed over epochs. */
+        ValidatorTotals: {
+            /** @description By kind, in alphabetical order. */
+            duties: components["schemas"]["KindFigures"][];
+            /**
+             * Format: int64
+             * @description Epochs with figures.
+             */
+            epochs: number;
+            /** @description 48 bytes, 0x hex. */
+            pubkey: string;
+        };
+        /** @description How the app reaches wallets on phones. */
+        WalletConnect: {
+            /** @description Project id at the relay; public, every browser sends it. */
+            project_id: string;
+            /** @description `wss://host`, perhaps with a path. */
+            relay_url: string;
+        };
     };
     responses: never;
     parameters: never;
@@ -3296,6 +3399,102 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PerformancePage"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    performance_series: {
+        parameters: {
+            query: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description First epoch. */
+                from_epoch?: number;
+                /** @description Items to return, 1 to 100; 50 when missing. */
+                limit?: number;
+                /** @description What an item covers. */
+                per?: "epoch" | "day";
+                /** @description Last epoch. */
+                to_epoch?: number;
+                /** @description The validator: 0x and 96 hex digits. */
+                validator: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PerformanceSeries"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    performance_totals: {
+        parameters: {
+            query: {
+                /** @description Only epochs that began at this moment or later, Unix milliseconds. */
+                since_ms?: number;
+                /** @description 1 to 25 keys with commas between them, each 0x and 96 hex digits. */
+                validators: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PerformanceTotals"];
                 };
             };
             401: {

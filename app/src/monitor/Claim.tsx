@@ -15,6 +15,9 @@ import { Notice } from '../ui/Notice';
 import { ACCOUNTING_ABI, STETH_ABI } from './abi';
 import { useDistribution, type NodeOperator } from './data';
 import { rewardProof, type RewardProof } from './proof';
+import { isEmptyRoot } from './strikes';
+import { MOST_BYTES } from './tree';
+import { TreeFile } from './TreeFile';
 
 const KINDS = {
   claimRewardsStETH: { word: 'stETH', means: 'as it is held' },
@@ -28,8 +31,6 @@ const KINDS = {
 type ClaimFunction = keyof typeof KINDS;
 
 const NO_PROOF: RewardProof = { cumulativeShares: 0n, proof: [] };
-/** Larger than the tree of a hundred thousand node operators. */
-const MOST_BYTES = 64 * 1024 * 1024;
 
 /** What a claim would pay out now, in wei of stETH: excess bond, and rewards where there is a proof of them. */
 function useClaimable(accounting: Address | undefined, id: number, { cumulativeShares, proof }: RewardProof) {
@@ -103,9 +104,9 @@ export function Claim({ operator, accounting }: { operator: NodeOperator; accoun
         <span className="mono wrap">{operator.reward_address}</span>.
       </p>
       {distribution.data && (
-        <TreeFile
-          id={id}
-          {...distribution.data}
+        <RewardsFile
+          treeRoot={distribution.data.treeRoot}
+          treeCid={distribution.data.treeCid}
           found={found}
           refused={refused}
           onFile={(file) => void read(file)}
@@ -144,7 +145,6 @@ export function Claim({ operator, accounting }: { operator: NodeOperator; accoun
 }
 
 interface TreeProps {
-  id: number;
   treeRoot: Hex;
   treeCid: string;
   found: RewardProof | undefined;
@@ -153,29 +153,18 @@ interface TreeProps {
 }
 
 /** Lido publishes the rewards of all node operators as a file; the contract knows its root alone. */
-function TreeFile({ id, treeRoot, treeCid, found, refused, onFile }: TreeProps) {
-  if (/^0x0+$/.test(treeRoot)) return <p className="hint">Lido has not distributed rewards yet.</p>;
-  const field = `tree-${id}`;
+function RewardsFile({ treeRoot, treeCid, found, refused, onFile }: TreeProps) {
+  if (isEmptyRoot(treeRoot)) return <p className="hint">Lido has not distributed rewards yet.</p>;
   return (
-    <div className="field">
-      <label htmlFor={field}>Rewards tree (tree.json)</label>
-      <input
-        id={field}
-        type="file"
-        className="input"
-        accept=".json,application/json"
-        onChange={({ target }) => onFile(target.files?.[0])}
-      />
-      <span className="hint wrap">
-        {found
+    <TreeFile
+      label="Rewards tree (tree.json)"
+      hint={
+        found
           ? 'The proof holds.'
-          : `With it, rewards are claimed too. Lido publishes it in the repository lidofinance/csm-rewards, and on IPFS as ${treeCid}.`}
-      </span>
-      {refused && (
-        <span className="field-error" role="alert">
-          {refused}
-        </span>
-      )}
-    </div>
+          : `With it, rewards are claimed too. Lido publishes it in the repository lidofinance/csm-rewards, and on IPFS as ${treeCid}.`
+      }
+      refused={refused}
+      onFile={onFile}
+    />
   );
 }

@@ -74,8 +74,14 @@ function Operators() {
     );
   }
   const accounting = info.data.lido.csm_accounting as Address | null | undefined;
+  const exitPenalties = info.data.lido.csm_exit_penalties as Address | null | undefined;
   return operators.data.map(({ node_operator_id }) => (
-    <NodeOperatorPart key={node_operator_id} id={node_operator_id} accounting={accounting ?? undefined} />
+    <NodeOperatorPart
+      key={node_operator_id}
+      id={node_operator_id}
+      accounting={accounting ?? undefined}
+      exitPenalties={exitPenalties ?? undefined}
+    />
   ));
 }
 

@@ -1,3 +1,4 @@
+import { useState } from 'react';
 import type { Address } from 'viem';
 import { Amount } from '../network/Amount';
 import { Badge } from '../ui/Badge';
@@ -5,19 +6,28 @@ import { Button } from '../ui/Button';
 import { Card } from '../ui/Card';
 import { Notice } from '../ui/Notice';
 import { Skeleton } from '../ui/Spinner';
-import { alertsOf, byState, STATE_WORDS } from './alerts';
+import { alertsOf, byState, STATE_WORDS, strikeAlerts } from './alerts';
 import { Claim } from './Claim';
 import { useKeys, useNodeOperator, useRules, type Key, type NodeOperator, type Rules } from './data';
 import { KeyList } from './KeyList';
+import type { Strikes } from './strikes';
+import { StrikesCard } from './StrikesCard';
 import { useNowS } from './useNowS';
 
 const ETH = { symbol: 'ETH', decimals: 18 };
 
-export function NodeOperatorPart({ id, accounting }: { id: number; accounting: Address | undefined }) {
+interface Props {
+  id: number;
+  accounting: Address | undefined;
+  exitPenalties: Address | undefined;
+}
+
+export function NodeOperatorPart({ id, accounting, exitPenalties }: Props) {
   const operator = useNodeOperator(id);
   const keys = useKeys(id);
   const rules = useRules(accounting, operator.data?.bond.curve_id);
   const nowS = useNowS();
+  const [strikes, setStrikes] = useState<Strikes>();
   const error = operator.error ?? keys.error;
   if (error) {
     return (
@@ -35,7 +45,10 @@ export function NodeOperatorPart({ id, accounting }: { id: number; accounting: A
     );
   }
   if (!operator.data || !keys.data) return <Skeleton label={`Node operator ${id}`} rows={6} />;
-  const alerts = alertsOf(operator.data, keys.data, rules.data?.exitDelayS, nowS);
+  const alerts = [
+    ...(strikes && rules.data ? strikeAlerts(keys.data, strikes, rules.data.strikesThreshold) : []),
+    ...alertsOf(operator.data, keys.data, rules.data?.exitDelayS, nowS),
+  ];
   return (
     <section className="stack" aria-labelledby={`operator-${id}`}>
       <h2 id={`operator-${id}`} className="section-head">
@@ -55,7 +68,16 @@ export function NodeOperatorPart({ id, accounting }: { id: number; accounting: A
         <Claim operator={operator.data} accounting={accounting} />
         <RulesCard operator={operator.data} rules={rules.data} />
       </div>
-      <KeyList keys={keys.data} exitDelayS={rules.data?.exitDelayS} nowS={nowS} />
+      <StrikesCard
+        id={id}
+        keys={keys.data}
+        rules={rules.data}
+        accounting={accounting}
+        exitPenalties={exitPenalties}
+        strikes={strikes}
+        onStrikes={setStrikes}
+      />
+      <KeyList keys={keys.data} rules={rules.data} strikes={strikes} nowS={nowS} />
     </section>
   );
 }
@@ -131,17 +153,9 @@ function RulesCard({ operator, rules }: { operator: NodeOperator; rules: Rules |
           <>
             <dt>Exit within</dt>
             <dd>{Number(rules.exitDelayS) / 86_400} days of the request</dd>
-            <dt>Forced exit</dt>
-            <dd>
-              at {String(rules.strikesThreshold)} strikes within {String(rules.strikesLifetime)} frames
-            </dd>
           </>
         )}
       </dl>
-      <p className="hint">
-        A validator below the performance threshold of a frame gets a strike. Its figures are on the
-        Performance page.
-      </p>
     </Card>
   );
 }

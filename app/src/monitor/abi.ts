@@ -16,6 +16,7 @@ export const ACCOUNTING_ABI = parseAbi([
 export const FEE_DISTRIBUTOR_ABI = parseAbi([
   'function treeRoot() view returns (bytes32)',
   'function treeCid() view returns (string)',
+  'function logCid() view returns (string)',
   'function distributedShares(uint256 nodeOperatorId) view returns (uint256)',
   'function getFeesToDistribute(uint256 nodeOperatorId, uint256 cumulativeFeeShares, bytes32[] proof) view returns (uint256)',
 ]);
@@ -24,6 +25,15 @@ export const PARAMETERS_ABI = parseAbi([
   'function getAllowedExitDelay(uint256 curveId) view returns (uint256)',
   'function getStrikesParams(uint256 curveId) view returns (uint256 lifetime, uint256 threshold)',
   'function getKeysLimit(uint256 curveId) view returns (uint256)',
+  'function getPerformanceLeewayData(uint256 curveId) view returns ((uint256 minKeyNumber, uint256 value)[])',
+  'function getBadPerformancePenalty(uint256 curveId) view returns (uint256)',
+]);
+
+/** ExitPenalties names the contract of strikes; in the double both are Watchers. */
+export const STRIKES_ABI = parseAbi([
+  'function STRIKES() view returns (address)',
+  'function treeRoot() view returns (bytes32)',
+  'function treeCid() view returns (string)',
 ]);
 
 export const STETH_ABI = parseAbi([

@@ -1,5 +1,6 @@
 import { formatUnitsExact } from '../money/amount';
 import type { Key, KeyState, NodeOperator } from './data';
+import { sumOf, type Strikes } from './strikes';
 
 export interface Alert {
   kind: 'error' | 'warning';
@@ -118,6 +119,30 @@ export function alertsOf(
         `${proposed} can take over as ${what} by confirming. Take it back if it was not you.`,
       );
   }
+  return alerts;
+}
+
+/** Strikes that have consequences, or are about to. */
+export function strikeAlerts(keys: readonly Key[], strikes: Strikes, threshold: bigint): Alert[] {
+  const counted = keys
+    .filter(({ states }) => !states.includes('WITHDRAWN'))
+    .map(({ index, pubkey }) => ({ index, sum: BigInt(sumOf(strikes.get(pubkey.toLowerCase()))) }));
+  const named = (held: typeof counted) => `Key ${held.map(({ index }) => index).join(', ')}`;
+  const full = counted.filter(({ sum }) => sum > 0n && sum >= threshold);
+  const near = counted.filter(({ sum }) => sum > 0n && sum === threshold - 1n);
+  const alerts: Alert[] = [];
+  if (full.length > 0)
+    alerts.push({
+      kind: 'error',
+      title: `${many(full.length, 'validator')} can be forced to leave`,
+      text: `${named(full)}: anybody may show the strikes to the contract, which has the validator leave and takes a penalty from the bond.`,
+    });
+  if (near.length > 0)
+    alerts.push({
+      kind: 'warning',
+      title: `${many(near.length, 'validator')} one strike from a forced exit`,
+      text: `${named(near)}: one more frame below the threshold is enough.`,
+    });
   return alerts;
 }
 

@@ -3,7 +3,8 @@ import { zeroAddress, type Address } from 'viem';
 import { api, unwrap, type Schemas } from '../api/client';
 import { allPages } from '../api/pages';
 import { useReader } from '../network/chain';
-import { ACCOUNTING_ABI, FEE_DISTRIBUTOR_ABI, PARAMETERS_ABI } from './abi';
+import { ACCOUNTING_ABI, FEE_DISTRIBUTOR_ABI, PARAMETERS_ABI, STRIKES_ABI } from './abi';
+import type { Interval } from './leeway';
 
 export type NodeOperator = Schemas['NodeOperatorView'];
 export type Key = Schemas['KeyView'];
@@ -54,6 +55,10 @@ export interface Rules {
   strikesThreshold: bigint;
   /** Frames after which a strike is forgotten. */
   strikesLifetime: bigint;
+  /** Taken from the network's performance it is the threshold; by the number of a key. */
+  leeway: readonly Interval[];
+  /** Wei, taken from the bond of a validator that was ejected for its strikes. */
+  penalty: bigint;
 }
 
 export function useRules(accounting: Address | undefined, curveId: number | undefined) {
@@ -68,11 +73,13 @@ export function useRules(accounting: Address | undefined, curveId: number | unde
         functionName: 'parametersRegistry',
       });
       const contract = { address, abi: PARAMETERS_ABI } as const;
-      const [exitDelayS, [strikesLifetime, strikesThreshold]] = await Promise.all([
+      const [exitDelayS, [strikesLifetime, strikesThreshold], leeway, penalty] = await Promise.all([
         client.readContract({ ...contract, functionName: 'getAllowedExitDelay', args: [curve] }),
         client.readContract({ ...contract, functionName: 'getStrikesParams', args: [curve] }),
+        client.readContract({ ...contract, functionName: 'getPerformanceLeewayData', args: [curve] }),
+        client.readContract({ ...contract, functionName: 'getBadPerformancePenalty', args: [curve] }),
       ]);
-      return { exitDelayS, strikesLifetime, strikesThreshold };
+      return { exitDelayS, strikesLifetime, strikesThreshold, leeway, penalty };
     },
     enabled: accounting !== undefined && curveId !== undefined,
     staleTime: 3_600_000,
@@ -91,13 +98,34 @@ export function useDistribution(accounting: Address | undefined, id: number) {
         functionName: 'feeDistributor',
       });
       const contract = { address, abi: FEE_DISTRIBUTOR_ABI } as const;
-      const [treeRoot, treeCid, distributed] = await Promise.all([
+      const [treeRoot, treeCid, logCid, distributed] = await Promise.all([
         client.readContract({ ...contract, functionName: 'treeRoot' }),
         client.readContract({ ...contract, functionName: 'treeCid' }),
+        client.readContract({ ...contract, functionName: 'logCid' }),
         client.readContract({ ...contract, functionName: 'distributedShares', args: [BigInt(id)] }),
       ]);
-      return { treeRoot, treeCid, distributed };
+      return { treeRoot, treeCid, logCid, distributed };
     },
     enabled: accounting !== undefined,
+  });
+}
+
+/** Where the tree of strikes stands. The contract of penalties names the one of strikes. */
+export function useStrikesRoot(exitPenalties: Address | undefined) {
+  const client = useReader();
+  return useQuery({
+    queryKey: ['chain-read', 'strikes', exitPenalties],
+    queryFn: async () => {
+      const penalties = { address: exitPenalties ?? zeroAddress, abi: STRIKES_ABI } as const;
+      const address = await client.readContract({ ...penalties, functionName: 'STRIKES' });
+      const contract = { address, abi: STRIKES_ABI } as const;
+      const [root, cid] = await Promise.all([
+        client.readContract({ ...contract, functionName: 'treeRoot' }),
+        client.readContract({ ...contract, functionName: 'treeCid' }),
+      ]);
+      return { root, cid };
+    },
+    enabled: exitPenalties !== undefined,
+    refetchInterval: 300_000,
   });
 }

@@ -3,6 +3,7 @@ import { useOperators } from '../api/operators';
 import { useValidator, type Validator } from '../api/validators';
 import { shortId, when } from '../ceremony/status';
 import { Manage } from '../manage/Manage';
+import { Participation } from '../performance/Participation';
 import { NeedsSession } from '../session/NeedsSession';
 import { Badge } from '../ui/Badge';
 import { Button } from '../ui/Button';
@@ -81,6 +82,7 @@ function Details({ validator }: { validator: Validator }) {
         )}
       </Card>
       <Manage validator={validator} />
+      <Participation pubkey={validator.pubkey} />
       <Shares validator={validator} />
     </>
   );

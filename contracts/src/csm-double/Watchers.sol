@@ -117,6 +117,11 @@ contract Watchers is Administered {
         return _info(nodeOperatorId, pubkey);
     }
 
+    /// Of ExitPenalties: who knows the strikes. Here it is the same contract.
+    function STRIKES() external view returns (address) {
+        return address(this);
+    }
+
     function hashLeaf(uint256 nodeOperatorId, bytes memory pubkey, uint256[] calldata strikes) public pure returns (bytes32) {
         return keccak256(bytes.concat(keccak256(abi.encode(nodeOperatorId, pubkey, strikes))));
     }

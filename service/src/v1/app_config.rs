@@ -1,7 +1,7 @@
 //! What the web app has to know before anything else. Public: nothing in it is a secret.
 
 use super::chain::{addresses, LidoAddresses, NetworkContracts};
-use crate::state::AppState;
+use crate::state::{AppState, WalletConnect};
 use axum::extract::State;
 use axum::Json;
 use serde::Serialize;
@@ -20,6 +20,8 @@ pub struct AppConfig {
     pub rpc_url: Option<String>,
     /// URL of a block explorer, for links.
     pub explorer_url: Option<String>,
+    /// How wallets on phones are reached; null where no project id is set.
+    pub walletconnect: Option<WalletConnect>,
     /// Cluster public key of the gateway that requests go to: 33 bytes, 0x hex; null when the service was not set up.
     pub cluster_pubkey: Option<String>,
     /// Lido's withdrawal vault on this network, checksummed: where withdrawals of CSM validators go.
@@ -49,6 +51,7 @@ pub async fn get(State(state): State<AppState>) -> Json<AppConfig> {
         fork_version: format!("0x{}", hex::encode(network.genesis_fork_version())),
         rpc_url: state.app.rpc_url.clone(),
         explorer_url: state.app.explorer_url.clone(),
+        walletconnect: state.app.walletconnect.clone(),
         cluster_pubkey: state.cluster_pubkey.clone().or_else(first),
         lido_withdrawal_vault: network.lido_withdrawal_vault().to_string(),
         lido_el_rewards_vault: network.lido_el_rewards_vault().to_string(),

@@ -10,6 +10,7 @@ pub mod extract;
 pub mod gateway;
 pub mod health;
 pub mod operators;
+pub mod participation;
 pub mod performance;
 pub mod preflights;
 pub mod requests;
@@ -78,6 +79,8 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(validators::list))
         .routes(routes!(validators::get))
         .routes(routes!(performance::list))
+        .routes(routes!(participation::series))
+        .routes(routes!(participation::totals))
         .routes(routes!(chain::info))
         .routes(routes!(chain::quarantine))
         .routes(routes!(csm::operators))

@@ -193,7 +193,7 @@ impl PerformanceQuery {
     }
 }
 
-fn epoch_column(epoch: u64) -> i64 {
+pub(super) fn epoch_column(epoch: u64) -> i64 {
     i64::try_from(epoch).unwrap_or(i64::MAX)
 }
 

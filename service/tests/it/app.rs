@@ -129,6 +129,55 @@ async fn a_url_that_is_none_is_refused_at_the_start() {
     }
 }
 
+/// The relay is opened in the policy only while somebody configured it, and nothing but its origin.
+#[tokio::test]
+async fn the_app_learns_the_relay_for_wallets_on_phones() {
+    let world = World::start(Database::sqlite()).await;
+    assert_eq!(world.get("/v1/app-config").await.json()["walletconnect"], Value::Null);
+    let policy = get_page(&world, "/").await.headers()[CONTENT_SECURITY_POLICY].to_str().unwrap().to_owned();
+    assert!(policy.contains("connect-src 'self';"), "{policy}");
+    world.shutdown().await;
+    let world = World::start_with(Database::sqlite(), |config| {
+        config.app_rpc_url = Some("https://rpc.example".to_owned());
+        config.app_walletconnect_project_id = Some("0123456789abcdef".to_owned());
+        config.app_walletconnect_relay_url = "wss://Relay.example:8443/v2?x=1".to_owned();
+    })
+    .await;
+    let config = world.get("/v1/app-config").await.json();
+    let expected = json!({ "project_id": "0123456789abcdef", "relay_url": "wss://Relay.example:8443/v2?x=1" });
+    assert_eq!(config["walletconnect"], expected);
+    let policy = get_page(&world, "/").await.headers()[CONTENT_SECURITY_POLICY].to_str().unwrap().to_owned();
+    assert!(policy.contains("connect-src 'self' https://rpc.example wss://relay.example:8443;"), "{policy}");
+    world.shutdown().await;
+}
+
+#[tokio::test]
+async fn wrong_settings_of_the_relay_are_refused_at_the_start() {
+    let world = World::start(Database::sqlite()).await;
+    let good = cluster_service::Config {
+        database_url: Database::sqlite().url,
+        app_rpc_url: Some("https://rpc.example".to_owned()),
+        app_walletconnect_project_id: Some("0123".to_owned()),
+        ..world.config.clone()
+    };
+    type Change = fn(&mut cluster_service::Config);
+    let table: [(&str, Change); 6] = [
+        ("project_id", |config| config.app_walletconnect_project_id = Some("a b".to_owned())),
+        ("project_id", |config| config.app_walletconnect_project_id = Some(String::new())),
+        ("project_id", |config| config.app_rpc_url = None),
+        ("relay_url", |config| config.app_walletconnect_relay_url = "https://relay.example".to_owned()),
+        ("relay_url", |config| config.app_walletconnect_relay_url = "wss://".to_owned()),
+        ("relay_url", |config| config.app_walletconnect_relay_url = "wss://a; script-src *".to_owned()),
+    ];
+    for (expected, change) in table {
+        let mut config = good.clone();
+        change(&mut config);
+        let refused = cluster_service::start(config).await;
+        assert!(matches!(refused, Err(StartError::WalletConnect { field, .. }) if field == expected), "{expected}");
+    }
+    world.shutdown().await;
+}
+
 async fn get_page(world: &World, path: &str) -> Response {
     world.call(Method::GET, path).header(ACCEPT, HTML).send().await.unwrap()
 }

@@ -194,6 +194,99 @@ on_both_databases! {
         world.shutdown().await;
     }
 
+    async fn a_validator_is_shown_over_time_with_its_operators(database: Database) {
+        let world = World::start(database).await;
+        let keys = pubkeys(&published(&world, 0, 2, 1).await);
+        // A day has 225 epochs: these are of two or three days.
+        world.clock.advance_ms(300 * SPAN_MS);
+        for epoch in (10..=300).step_by(10) {
+            let (seen, submitted) = if epoch % 100 == 0 { (0, 2) } else { (10, 3) };
+            assert_eq!(taken(&world, 0, &report(epoch, 4, seen, &keys, submitted)).await, (2, 0));
+        }
+        let token = world.login(0).await;
+        let get = |query: String| {
+            let (world, token) = (&world, &token);
+            async move { world.get_as(token, &format!("/v1/performance/series?validator={query}")).await }
+        };
+        let newest = get(format!("{}&limit=2", keys[0])).await.json();
+        let items = newest["items"].as_array().unwrap();
+        assert_eq!(items.iter().map(|item| item["first_epoch"].as_u64().unwrap()).collect::<Vec<_>>(), [300, 290]);
+        assert_eq!((&items[0]["expected"], &items[0]["submitted"], &items[0]["reports"]), (&json!(4), &json!(3), &json!(4)));
+        assert_eq!(items[0]["duties"][1], json!({ "kind": "sync_message", "expected": 3, "submitted": 2, "misses": { "beacon_node": 1 } }));
+        assert_eq!(items[0]["operators"][3], json!({ "operator_id": 40, "exchanges": 10, "seen": 0 }));
+        assert_eq!(items[1]["operators"][3], json!({ "operator_id": 40, "exchanges": 10, "seen": 10 }));
+
+        // All pages together are every epoch once.
+        let (mut cursor, mut seen) = (String::new(), Vec::new());
+        loop {
+            let page = get(format!("{}&limit=7&from_epoch=11&cursor={cursor}", keys[1])).await.json();
+            seen.extend(page["items"].as_array().unwrap().iter().map(|item| item["first_epoch"].as_u64().unwrap()));
+            match page["next_cursor"].as_str() {
+                Some(next) => cursor = next.to_owned(),
+                None => break,
+            }
+        }
+        assert_eq!(seen, (20..=300).step_by(10).rev().collect::<Vec<u64>>());
+
+        // Days hold what their epochs hold.
+        let days = get(format!("{}&per=day", keys[0])).await.json();
+        let days = days["items"].as_array().unwrap();
+        let sum = |of: &dyn Fn(&Value) -> u64| days.iter().map(of).sum::<u64>();
+        assert!((2..=3).contains(&days.len()), "{}", days.len());
+        assert_eq!(sum(&|day| day["expected"].as_u64().unwrap()), 120);
+        assert_eq!(sum(&|day| day["submitted"].as_u64().unwrap()), 117);
+        assert_eq!(sum(&|day| day["duties"][1]["misses"]["beacon_node"].as_u64().unwrap_or(0)), 3);
+        assert_eq!(sum(&|day| day["operators"][3]["seen"].as_u64().unwrap()), 270);
+        assert!(days.windows(2).all(|pair| pair[0]["first_epoch"].as_u64() == pair[1]["last_epoch"].as_u64().map(|last| last + 10)));
+
+        for (query, field) in [
+            ("0x12".to_owned(), "validator"),
+            (format!("{}&limit=101", keys[0]), "limit"),
+            (format!("{}&cursor=x", keys[0]), "cursor"),
+            (format!("{}&from_epoch=2&to_epoch=1", keys[0]), "to_epoch"),
+            (format!("{}&per=year", keys[0]), "query"),
+        ] {
+            assert_eq!(get(query.clone()).await.problem(422), field, "{query}");
+        }
+        let stranger = world.login(1).await;
+        world.get_as(&stranger, &format!("/v1/performance/series?validator={}", keys[0])).await.problem(404);
+        world.get(&format!("/v1/performance/series?validator={}", keys[0])).await.problem(401);
+        world.shutdown().await;
+    }
+
+    async fn duties_of_several_validators_are_summed(database: Database) {
+        let world = World::start(database).await;
+        let (own, other) = (pubkeys(&published(&world, 0, 2, 1).await), pubkeys(&published(&world, 1, 1, 2).await));
+        let all = [own.clone(), other.clone()].concat();
+        for (epoch, submitted) in [(1, 3), (2, 1), (3, 3)] {
+            assert_eq!(taken(&world, 0, &report(epoch, 4, 10, &all, submitted)).await, (3, 0));
+        }
+        let token = world.login(0).await;
+        let get = |query: String| {
+            let (world, token) = (&world, &token);
+            async move { world.get_as(token, &format!("/v1/performance/totals?validators={query}")).await }
+        };
+        let mut sorted = own.clone();
+        sorted.sort_unstable();
+        // Others' validators are left out, and nobody learns whether they exist.
+        let sums = get(all.join(",")).await.json();
+        let sums = sums["items"].as_array().unwrap();
+        assert_eq!(sums.iter().map(|item| item["pubkey"].as_str().unwrap()).collect::<Vec<_>>(), sorted);
+        assert_eq!((&sums[0]["epochs"], &sums[0]["duties"][0]), (&json!(3), &json!({ "kind": "attestation", "expected": 3, "submitted": 3, "misses": {} })));
+        assert_eq!(sums[1]["duties"][1], json!({ "kind": "sync_message", "expected": 9, "submitted": 7, "misses": { "beacon_node": 1 } }));
+        let since = NOW_S * 1000 - 40 * SPAN_MS + 2 * SPAN_MS;
+        let later = get(format!("{}&since_ms={since}", own[0])).await.json();
+        assert_eq!((&later["items"][0]["epochs"], &later["items"][0]["duties"][1]["submitted"]), (&json!(2), &json!(4)));
+        let none = get(format!("{}&since_ms={}", own[0], since + 100 * SPAN_MS)).await.json();
+        assert_eq!(none["items"][0], json!({ "pubkey": own[0], "epochs": 0, "duties": [] }));
+        assert_eq!(get(other[0].clone()).await.json(), json!({ "items": [] }));
+        for query in [String::new(), "0x12".to_owned(), vec![own[0].as_str(); 26].join(",")] {
+            assert_eq!(get(query.clone()).await.problem(422), "validators", "{query}");
+        }
+        world.get(&format!("/v1/performance/totals?validators={}", own[0])).await.problem(401);
+        world.shutdown().await;
+    }
+
     async fn existing_apps_see_the_last_month_and_old_figures_go(database: Database) {
         let world = World::start(database).await;
         let keys = pubkeys(&published(&world, 0, 1, 1).await);

@@ -65,6 +65,9 @@ pub(super) struct DemoArgs {
     /// Lido's on it (needs Node.js and `make setup`). `none`: over the registry file and the service alone.
     #[arg(long, value_enum, default_value = "none")]
     chain: ChainArg,
+    /// Relay for wallets on phones, which the app then offers: ws://HOST:PORT.
+    #[arg(long, value_name = "URL", requires = "chain")]
+    walletconnect_relay: Option<String>,
     /// Id of the first operator on the chain: 0 or 1.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(0..=1))]
     first_operator_id: u32,
@@ -150,6 +153,7 @@ fn options(args: &DemoArgs) -> anyhow::Result<Options> {
         link: Link { latency: Duration::from_millis(args.latency_ms), loss: args.loss },
         kill: args.kill.map(|(operator, step)| (operator, step, args.restart)),
         byzantine: args.byzantine.clone(),
+        relay: args.walletconnect_relay.clone(),
         chain: (args.chain == ChainArg::Anvil).then_some(ChainOptions { first_operator_id: args.first_operator_id }),
         replace: args.replace,
         ..Options::new(args.network, args.operators, args.validators, seed)
