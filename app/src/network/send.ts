@@ -101,9 +101,12 @@ export function useSend() {
       try {
         const hash = await writeContract(wallets, { ...request, gas, chainId: chain_id });
         journal.change(id, { hash });
-        // Its number tells later whether another transaction took its place; without it one only knows less.
+        // Its number tells later whether another transaction took its place; without it one only knows less. Whoever sends for a
+        // contract wallet has numbers of its own.
         client.getTransaction({ hash }).then(
-          ({ nonce }) => journal.change(id, { nonce }),
+          ({ nonce, from }) => {
+            if (sameAddress(from, address)) journal.change(id, { nonce });
+          },
           () => undefined,
         );
         return hash;

@@ -1,4 +1,5 @@
 import { encodeFunctionData, type Address, type Hex, type PublicClient, type TypedDataDomain } from 'viem';
+import { sameAddress } from '../../session/session';
 import { isRejection } from '../../wallet/errors';
 import { CS_MODULE, STETH } from '../abi';
 import { readBalance, readBond, ROUNDING, tokenAddress, type BondFor } from '../bond';
@@ -189,15 +190,18 @@ async function tryCall(client: PublicClient, account: Address, call: Call): Prom
   return limit;
 }
 
-/** Looks the transaction up for its number: by it is told later whether another one took its place. */
+/**
+ * Looks the transaction up for its number: by it is told later whether another one took its place. Whoever sends for a contract wallet
+ * has numbers of its own, which say nothing about those of the account.
+ */
 export async function noteNonce(
-  { client, record }: Pick<Sender, 'client' | 'record'>,
+  { client, record, account }: Pick<Sender, 'client' | 'record' | 'account'>,
   id: string,
   hash: Hex,
 ): Promise<void> {
   try {
-    const { nonce } = await client.getTransaction({ hash });
-    await record({ type: 'sent', id, hash, nonce });
+    const { nonce, from } = await client.getTransaction({ hash });
+    if (sameAddress(from, account)) await record({ type: 'sent', id, hash, nonce });
   } catch {
     // Not every node shows what waits; it is looked up again with the evidence.
   }
