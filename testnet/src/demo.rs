@@ -339,7 +339,8 @@ pub fn is_ready(finished: &Finished) -> bool {
     finished.report.readiness == ReadinessFigures::Ready
 }
 
-fn find(world: &World, number: u32) -> Result<OperatorId, DemoError> {
+/// The operator that a person means by its position, counted from 1, or by its id.
+pub fn find(world: &World, number: u32) -> Result<OperatorId, DemoError> {
     world.operator(number).ok_or_else(|| {
         let ids = world.ids();
         let end = |id: Option<&OperatorId>| id.copied().unwrap_or(OperatorId(0));

@@ -8,6 +8,7 @@
 //! | [`ceremony`] | one request through a running network, measured |
 //! | [`path`] | what follows on a chain: registration, Lido, exit |
 //! | [`demo`], [`report`] | the demo and the figures that it leaves |
+//! | [`console`] | commands to a demo that stays up: operators and service stop and start |
 //! | [`replace`] | what the demo does when an operator is replaced |
 //! | [`evm`] | a chain of our own with the contracts on it |
 //! | [`duties`] | validators on a real beacon chain, by operators that are processes |
@@ -19,6 +20,7 @@
 //! | [`simulate`] | machines in virtual time under seeded faults, and the invariants that must hold |
 
 pub mod ceremony;
+pub mod console;
 mod dealt;
 pub mod demo;
 pub mod duties;

@@ -286,6 +286,11 @@ impl Testnet {
         self.launch(id, None).await
     }
 
+    /// Starts an operator that is not running, and that dies when it enters `step` of a ceremony.
+    pub async fn start_operator_to_crash(&mut self, id: OperatorId, step: Step) -> Result<(), NetworkError> {
+        self.launch(id, Some(step)).await
+    }
+
     /// Kills an operator as SIGKILL would.
     pub async fn kill_operator(&mut self, id: OperatorId) -> Result<(), NetworkError> {
         let Some(operator) = self.operators.remove(&id) else {

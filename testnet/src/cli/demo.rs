@@ -10,6 +10,7 @@ use cluster_core::dkg::{Behaviour, Step};
 use cluster_core::network::Network;
 use cluster_node::network::{Link, Transport};
 use cluster_testnet::ceremony::Finished;
+use cluster_testnet::console::working_step;
 use cluster_testnet::demo::{is_ready, write_files, write_replaced, Demo, Options, REPLACED_FOLDER};
 use cluster_testnet::evm::{ChainOptions, Tools};
 use cluster_testnet::progress::Progress;
@@ -75,7 +76,8 @@ pub(super) struct DemoArgs {
     /// one more operator: the same keys in another committee, without a chain.
     #[arg(long, value_name = "OPERATOR")]
     replace: Option<u32>,
-    /// Keep the network running afterwards, until Ctrl-C.
+    /// Keep the network running afterwards, until Ctrl-C. Lines on its standard input stop and start operators and the
+    /// service; `help` lists them.
     #[arg(long)]
     serve: bool,
 }
@@ -95,11 +97,7 @@ enum TransportArg {
 fn parse_kill(text: &str) -> Result<(u32, Step), String> {
     let (operator, step) = text.split_once('@').ok_or("it must be of the form OPERATOR@STEP, such as 2@echo")?;
     let operator = operator.parse().map_err(|_| format!("`{operator}` is not a position or an id of an operator"))?;
-    let step: Step = step.parse()?;
-    if !Step::ALL.contains(&step) {
-        return Err(format!("`{step}` is not one of the seven steps"));
-    }
-    Ok((operator, step))
+    Ok((operator, working_step(step)?))
 }
 
 fn parse_byzantine(text: &str) -> Result<(u32, Behaviour), String> {
@@ -185,7 +183,7 @@ async fn demo(args: &DemoArgs, options: Options) -> anyhow::Result<ExitCode> {
     progress.end();
     let ended = match finished {
         Ok(mut finished) => match go_on(args, &mut demo, &mut finished).await {
-            Ok(replaced) => conclude(args, &demo, &finished, replaced.as_ref()).await,
+            Ok(replaced) => conclude(args, &mut demo, &finished, replaced.as_ref()).await,
             Err(error) => Err(error),
         },
         Err(error) => Err(error.into()),
@@ -210,7 +208,7 @@ async fn go_on(args: &DemoArgs, demo: &mut Demo, finished: &mut Finished) -> any
 /// Writes the files and says what there is to do with them.
 async fn conclude(
     args: &DemoArgs,
-    demo: &Demo,
+    demo: &mut Demo,
     finished: &Finished,
     replaced: Option<&Replaced>,
 ) -> anyhow::Result<ExitCode> {
@@ -293,8 +291,8 @@ fn print_next_steps(args: &DemoArgs, deposit_file: &Path, finished: &Finished) {
     println!("  upload the deposit data to Lido CSM; keys of a demo die with it, so do this with a real network only");
 }
 
-/// Stays up until Ctrl-C.
-async fn serve(args: &DemoArgs, demo: &Demo, is_ready: bool) -> anyhow::Result<()> {
+/// Stays up until Ctrl-C, and does what standard input says.
+async fn serve(args: &DemoArgs, demo: &mut Demo, is_ready: bool) -> anyhow::Result<()> {
     let (service, gateway) = (demo.testnet.service_url()?, demo.testnet.gateway_url()?);
     let key_file = args.out.join("owner.key");
     write_owner_key(&key_file, demo)?;
@@ -327,7 +325,8 @@ async fn serve(args: &DemoArgs, demo: &Demo, is_ready: bool) -> anyhow::Result<(
         ids.join(","),
         args.withdrawal_address
     );
-    tokio::signal::ctrl_c().await.context("signals cannot be received")?;
+    println!("Break it: `stop-operator 2`, `start-operator 2`, `restart-service`; `help` lists the commands.");
+    super::console::run(&mut demo.testnet).await?;
     println!("stopping");
     Ok(())
 }

@@ -4,6 +4,7 @@
 //! 1 when something failed, 2 for a wrong command line, 3 when validators exist but operators are missing (`incomplete`) or
 //! duties fell short, 4 when duties broke what must always hold.
 
+mod console;
 mod demo;
 mod duties;
 mod measure;
@@ -27,6 +28,7 @@ enum Command {
     ///
     /// Exit codes: 0 the validators are ready; 1 it failed; 3 the validators exist, but an operator has not confirmed
     /// its shares (incomplete), so that there is nothing to deposit yet.
+    #[command(after_help = format!("Commands on the standard input of --serve:\n{}", cluster_testnet::console::HELP))]
     Demo(demo::DemoArgs),
     /// Run validators of a committee on a beacon chain, with faults, and leave figures in a folder.
     ///
