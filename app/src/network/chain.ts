@@ -6,12 +6,12 @@ import { useAppConfig } from '../config/config';
 
 export type ChainInfo = Schemas['ChainInfo'];
 
-/** Which contracts the service reads, and how far it got. */
-export function useChainInfo() {
+/** Which contracts the service reads, and how far it got; looked at anew every so many milliseconds. */
+export function useChainInfo(everyMs = 12_000) {
   return useQuery({
     queryKey: ['chain-info'],
     queryFn: ({ signal }) => unwrap(api.GET('/v1/chain', { signal })),
-    refetchInterval: 12_000,
+    refetchInterval: everyMs,
   });
 }
 

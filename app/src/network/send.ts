@@ -1,5 +1,5 @@
 import { queryOptions, useMutation, useQueries, useQuery, useQueryClient } from '@tanstack/react-query';
-import { useEffect } from 'react';
+import { useEffect, useState } from 'react';
 import { zeroAddress, type Abi, type Address, type Hash } from 'viem';
 import { useConfig, useConnection } from 'wagmi';
 import { writeContract } from 'wagmi/actions';
@@ -7,7 +7,7 @@ import { useAppConfig } from '../config/config';
 import { sameAddress } from '../session/session';
 import { isRejection } from '../wallet/errors';
 import { GAS_CAP } from './batches';
-import { useReader } from './chain';
+import { useChainInfo, useReader } from './chain';
 import { isOver, isSettled, lookAt, type Outcome, type OutcomeClient } from './outcome';
 import { useJournal, type Kind, type Sent } from './journal';
 
@@ -44,9 +44,10 @@ export class UnderWay extends Error {
 
 /** Who must sign what is sent here: the wallet that the validators belong to. */
 export function useOwnWallet(owner: Address | undefined) {
-  const { address, isConnected, chainId } = useConnection();
+  // After a reload the wallet is known before it can be asked anything.
+  const { address, status, chainId } = useConnection();
   const { chain_id } = useAppConfig();
-  const ready = isConnected && chainId === chain_id && sameAddress(address, owner);
+  const ready = status === 'connected' && chainId === chain_id && sameAddress(address, owner);
   return { ready, account: ready ? address : undefined };
 }
 
@@ -130,6 +131,16 @@ function outcomeQuery(client: OutcomeClient, address: Address | undefined, sent:
   });
 }
 
+/** Whether the service has not read this block yet; asked more often while it has not. */
+function useBehind(block: bigint | undefined): boolean {
+  const [behind, setBehind] = useState(false);
+  const { data } = useChainInfo(behind ? 2_000 : undefined);
+  const read = data?.read_block;
+  const now = block !== undefined && data?.configured === true && (read == null || BigInt(read) < block);
+  if (now !== behind) setBehind(now);
+  return now;
+}
+
 /** What became of a transaction, looked at until nothing more will come of it. */
 export function useOutcome(sent: Sent) {
   const client = useReader();
@@ -137,12 +148,14 @@ export function useOutcome(sent: Sent) {
   const { address } = useConnection();
   const outcome = useQuery(outcomeQuery(client, address, sent));
   const settled = outcome.data !== undefined && isSettled(outcome.data);
+  const block = outcome.data && 'block' in outcome.data ? outcome.data.block : undefined;
+  const behind = useBehind(block);
   useEffect(() => {
     if (!settled) return;
-    // The chain is not what it was: everything that was read of it is read anew, by the service a few blocks later.
+    // The chain is not what it was: everything that was read of it is read anew, and what the service says once it has come so far.
     void queries.invalidateQueries({ queryKey: ['chain-read'] });
     for (const key of ['validators', 'validator', 'csm']) void queries.invalidateQueries({ queryKey: [key] });
-  }, [settled, queries]);
+  }, [settled, behind, queries]);
   return outcome;
 }
 

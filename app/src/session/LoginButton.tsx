@@ -8,7 +8,8 @@ import { useSession } from './session';
 
 /** Connects when nothing is connected, and logs in otherwise. */
 export function LoginButton({ label = 'Log in' }: { label?: string }) {
-  const { isConnected } = useConnection();
+  // After a reload the wallet is known before it can be asked anything.
+  const { isConnected, isReconnecting } = useConnection();
   const session = useSession();
   const login = useMutation({ mutationFn: session.login });
   const [connecting, setConnecting] = useState(false);
@@ -24,7 +25,7 @@ export function LoginButton({ label = 'Log in' }: { label?: string }) {
   }
   return (
     <>
-      <Button kind="primary" busy={login.isPending} onClick={() => login.mutate()}>
+      <Button kind="primary" busy={login.isPending || isReconnecting} onClick={() => login.mutate()}>
         {login.isPending ? 'Sign in your wallet' : label}
       </Button>
       {login.error && (

@@ -1,5 +1,5 @@
 import { Dialog } from 'radix-ui';
-import type { ReactNode } from 'react';
+import { useRef, type ReactNode } from 'react';
 
 interface Props {
   title: string;
@@ -11,11 +11,20 @@ interface Props {
 }
 
 export function Modal({ title, description, open, onOpenChange, children }: Props) {
+  // Nothing of ours is the dialogue's own trigger: what had the focus before it gets it back.
+  const opener = useRef<Element | null>(null);
   return (
     <Dialog.Root open={open} onOpenChange={onOpenChange}>
       <Dialog.Portal>
         <Dialog.Overlay className="overlay" />
-        <Dialog.Content className="modal">
+        <Dialog.Content
+          className="modal"
+          onOpenAutoFocus={() => (opener.current = document.activeElement)}
+          onCloseAutoFocus={(event) => {
+            event.preventDefault();
+            if (opener.current instanceof HTMLElement) opener.current.focus();
+          }}
+        >
           <Dialog.Title className="modal-title">{title}</Dialog.Title>
           <Dialog.Description className="hint">{description}</Dialog.Description>
           {children}

@@ -171,8 +171,10 @@ function useSend(
         tell: (step) => setSending({ id: batch.id, step }),
         send: (request) => {
           const connection = getConnection(wallets);
+          if (connection.status !== 'connected')
+            throw new NotSent('Your wallet is not connected yet. Nothing was sent; try again.');
           if (
-            connection.address?.toLowerCase() !== account.toLowerCase() ||
+            connection.address.toLowerCase() !== account.toLowerCase() ||
             connection.chainId !== config.chain_id
           )
             throw new NotSent('Your wallet has switched to another account or network. Nothing was sent.');
