@@ -8,6 +8,7 @@ mod chain;
 mod events;
 mod gateway;
 mod legacy;
+mod legacy_shapes;
 mod login;
 mod openapi;
 mod performance;
