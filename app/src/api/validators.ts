@@ -26,5 +26,7 @@ export function useValidator(pubkey: string) {
     queryKey: ['validator', pubkey],
     queryFn: ({ signal }) =>
       unwrap(api.GET('/v1/validators/{pubkey}', { params: { path: { pubkey } }, signal })),
+    // Its facts go on by themselves: operators sign an exit, chains make blocks.
+    refetchInterval: 6_000,
   });
 }

@@ -1,4 +1,5 @@
-import { useState } from 'react';
+import { useQueryClient } from '@tanstack/react-query';
+import { useEffect, useState } from 'react';
 import { Amount } from '../network/Amount';
 import { mostKeys, planBatches, type Batch } from '../network/batches';
 import type { NetworkAddresses } from '../network/chain';
@@ -37,6 +38,7 @@ export function Payment({ addresses, terms, blocks, shares, waiting }: Props) {
     shares.map(({ pubkey }) => pubkey),
   );
   const registered = new Set(held.data?.filter((one) => one.registered).map(({ pubkey }) => pubkey));
+  useServiceCatchingUp(registered.size > 0);
   const open = shares.filter(({ pubkey }) => !registered.has(pubkey) && !taken.has(pubkey));
   const batches = planBatches(open, limit);
   const each = (batch: Batch<ValidatorShares>) =>
@@ -94,6 +96,16 @@ export function Payment({ addresses, terms, blocks, shares, waiting }: Props) {
       )}
     </Card>
   );
+}
+
+/** The chain has registrations that the service has not read yet, whoever sent them: it is asked until it has. */
+function useServiceCatchingUp(behind: boolean) {
+  const queries = useQueryClient();
+  useEffect(() => {
+    if (!behind) return;
+    const timer = setInterval(() => void queries.invalidateQueries({ queryKey: ['validators'] }), 5_000);
+    return () => clearInterval(timer);
+  }, [behind, queries]);
 }
 
 interface BatchesProps {
