@@ -58,56 +58,6 @@ async function wholeJourney({ browser, network, newWallet }) {
   await context.close();
 }
 
-async function keyboardAlone({ browser, network, newWallet }) {
-  const watched = await openPage(browser, newWallet(), network);
-  const { page, context } = watched;
-  await page.goto('/');
-  await page.getByRole('main').getByRole('button', { name: 'Connect wallet' }).waitFor();
-  /** Tabs until something with this name has the focus, as somebody without a mouse does. */
-  const reach = async (name) => {
-    for (let tries = 0; tries < 60; tries += 1) {
-      await page.keyboard.press('Tab');
-      const label = await page.evaluate(() => {
-        const focused = document.activeElement;
-        const labels = [...(focused?.labels ?? [])].map((one) => one.textContent).join(' ');
-        return [focused?.getAttribute('aria-label') ?? '', labels, focused?.textContent ?? ''].join(' ');
-      });
-      if (label.includes(name)) return;
-    }
-    assert.fail(`${name} cannot be reached with the Tab key`);
-  };
-  await reach('Connect wallet');
-  await page.keyboard.press('Enter');
-  await page.getByRole('dialog').waitFor();
-  await reach('Test Wallet');
-  await page.keyboard.press('Enter');
-  await page.getByRole('dialog').waitFor({ state: 'detached' });
-  await reach('Log in');
-  await page.keyboard.press('Enter');
-  await page.getByText(', logged in').waitFor({ state: 'attached' });
-  await page.goto('/committee');
-  await page.getByRole('table').getByRole('checkbox').first().waitFor();
-  for (const id of ['#1', '#2', '#3', '#4']) await reachOperator(page, reach, id);
-  await reach('Go on with these 4');
-  await page.keyboard.press('Enter');
-  await page.getByLabel('Number of validators').waitFor();
-  await reach('Sign and start');
-  await page.keyboard.press('Enter');
-  await page.waitForURL(/\/ceremonies\/0x/);
-  await steps.waitForVerified(page);
-  await reach('Download deposit data');
-  await steps.assertQuiet(watched);
-  await context.close();
-}
-
-/** The n-th check box of the list: names of operators differ between networks, their places do not. */
-async function reachOperator(page, reach, place) {
-  const at = Number(place.slice(1)) - 1;
-  const name = (await page.locator('tbody th label').nth(at).textContent()) ?? '';
-  await reach(name.trim());
-  await page.keyboard.press('Space');
-}
-
 /** A member of the group, with the files alone and without a wallet, checks the multisig's transaction. */
 async function memberChecks({ browser, network, newWallet }) {
   const owner = await openPage(browser, newWallet(), network);
@@ -168,6 +118,5 @@ async function memberChecks({ browser, network, newWallet }) {
 
 export const tests = [
   { name: 'journey: from a wallet to verified deposit data', run: wholeJourney },
-  { name: 'journey: with the keyboard alone', run: keyboardAlone },
   { name: 'journey: a member of a group checks a transaction', run: memberChecks },
 ];

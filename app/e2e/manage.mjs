@@ -230,7 +230,7 @@ async function byEvent(world) {
   await context.close();
 }
 
-/** In this order, on a network of their own: each begins with nothing left to register. */
+/** In this order, and before others of the same owner: each begins with nothing left to register. */
 export const tests = [
   ['a request by a transaction is verified and registered', byEvent],
   ['register, declined once', register],
@@ -238,4 +238,4 @@ export const tests = [
   ['register, reverted', reverted],
   ['validator: top-up, exit, removal', manage],
   ['monitor and cluster', monitorAndCluster],
-].map(([name, run]) => ({ name: `manage: ${name}`, chain: 'manage', run }));
+].map(([name, run]) => ({ name: `manage: ${name}`, chain: 'anvil', run }));

@@ -143,4 +143,4 @@ async function monitor(world) {
   await context.close();
 }
 
-export const tests = [{ name: 'monitor: keys, exit, strikes and figures', run: monitor, chain: 'csm' }];
+export const tests = [{ name: 'monitor: keys, exit, strikes and figures', run: monitor, chain: 'anvil' }];

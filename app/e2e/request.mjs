@@ -168,10 +168,10 @@ async function operatorAway({ browser }) {
 export const tests = [
   {
     name: 'request: paid, declined once, reloaded before it is mined, sped up in the wallet',
-    chain: 'csm',
+    chain: 'anvil',
     run: paid,
   },
-  { name: 'request: paid, and the wallet’s answer is lost', chain: 'csm', run: lostAnswer },
-  { name: 'request: the first one of a service and of a browser', chain: 'csm', run: firstRequest },
+  { name: 'request: paid, and the wallet’s answer is lost', chain: 'anvil', run: lostAnswer },
+  { name: 'request: the first one of a service and of a browser', chain: 'anvil', run: firstRequest },
   { name: 'request: an operator is down', run: operatorAway },
 ];

@@ -27,13 +27,20 @@ export async function chooseCommittee(page) {
   await page.getByRole('heading', { name: 'Generate validators' }).waitFor();
 }
 
-/** Fills in the form and signs, which is free; the page of the new ceremony is open afterwards. Gives its id. */
+/** What the wallet is asked when a ceremony is started. */
+export const REQUEST_METHOD = 'eth_signTypedData_v4';
+
+/** What starts the ceremony: the wallet is asked next. */
+export const startButton = (page) => page.getByRole('button', { name: 'Sign and start' });
+
+/** Of the ways to ask, the one that is free. Where the network has no contracts there is no other, and no choice. */
+export const signedRequest = (page) => page.getByRole('radio', { name: 'Sign a message' });
+
+/** Fills in the form and signs; the page of the new ceremony is open afterwards. Gives its id. */
 export async function generate(page, count = '2') {
   await page.getByLabel('Number of validators').fill(count);
-  // Where the network has contracts there is a choice.
-  const signed = page.getByRole('radio', { name: 'Sign a message' });
-  if ((await signed.count()) > 0) await signed.click();
-  await page.getByRole('button', { name: 'Sign and start' }).click();
+  if ((await signedRequest(page).count()) > 0) await signedRequest(page).click();
+  await startButton(page).click();
   await page.waitForURL(/\/ceremonies\/0x[0-9a-f]{64}$/);
   return page.url().split('/').at(-1);
 }
@@ -42,15 +49,87 @@ export async function waitForVerified(page) {
   await page.getByRole('button', { name: 'Download deposit data' }).waitFor({ timeout: 60_000 });
 }
 
+/** A part of the app by the name of its link. */
+export const link = (page, name) => page.getByRole('navigation').getByRole('link', { name, exact: true });
+
+/** The page that submits keys to CSM, with this ceremony chosen. Gives its row. */
+export async function chooseForCsm(page, ceremonyId) {
+  await link(page, 'Submit to CSM').click();
+  const row = csmRow(page, ceremonyId);
+  await row.getByRole('checkbox').check();
+  return row;
+}
+
+export const csmRow = (page, ceremonyId) =>
+  page.locator('.csm-group').filter({ has: page.locator(`a[href="/ceremonies/${ceremonyId}"]`) });
+
+export const newOperator = (page) => page.getByRole('radio', { name: 'A new node operator' });
+export const submitButton = (page) => page.getByRole('button', { name: /^Submit \d+ validator/ });
+export const sendButton = (page, place) => page.getByRole('button', { name: `Send transaction ${place}` });
+
+/** The queue says so, such as "1 of 2 done". */
+export const queueSays = (page, words) => page.getByText(words, { exact: true }).waitFor({ timeout: 60_000 });
+export const everythingInCsm = (page) => page.getByText('Everything is in CSM').waitFor({ timeout: 60_000 });
+
+export const registerButton = (page) => page.getByRole('button', { name: /^Register \d+$/ });
+
+/** The page of the last validator in the list. */
+export async function openValidator(page) {
+  await link(page, 'Validators').click();
+  await page.getByRole('table', { name: 'Validators' }).getByRole('link').last().click();
+  await page.getByRole('heading', { name: 'Exit', exact: true }).waitFor({ timeout: 30_000 });
+}
+
+export const exitButton = (page) => page.getByRole('button', { name: 'Order the exit' });
+
+/** Asks for the exit and confirms it in the page; the wallet is asked next. */
+export async function orderExit(page) {
+  await exitButton(page).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Order the exit' }).click();
+}
+
+export const exitOrdered = (page) =>
+  page.locator('.checked-good', { hasText: 'Ordered by you' }).waitFor({ timeout: 30_000 });
+
+/** Transactions that were sent from a page, by what became of them. */
+export const sentAs = (page, words) => page.locator('.sent').getByText(words, { exact: true });
+
 /** Nothing secret may be kept, nothing may be said to the console, and nobody else asked. */
 export async function assertQuiet({ page, seen }, expected = []) {
   const noise = seen.console.filter((line) => !expected.some((pattern) => pattern.test(line)));
   assert.deepEqual(noise, [], 'the console is empty');
   assert.deepEqual(seen.foreign, [], 'nobody else is asked');
-  const kept = await page.evaluate(() =>
-    JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie]),
-  );
+  const kept = await page.evaluate(async () => {
+    const stores = [];
+    for (const { name } of await window.indexedDB.databases()) stores.push(await contents(name));
+    return JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie, stores]);
+
+    /** All keys and values of a database of the page. */
+    function contents(name) {
+      return new Promise((resolve, reject) => {
+        const opening = window.indexedDB.open(name);
+        opening.onerror = () => reject(opening.error);
+        opening.onsuccess = () => {
+          const database = opening.result;
+          const found = [];
+          const tables = [...database.objectStoreNames];
+          if (tables.length === 0) return resolve(found);
+          const reading = database.transaction(tables);
+          for (const table of tables) {
+            reading.objectStore(table).openCursor().onsuccess = ({ target: { result } }) => {
+              if (!result) return;
+              found.push([table, result.key, result.value]);
+              result.continue();
+            };
+          }
+          reading.oncomplete = () => (database.close(), resolve(found));
+          reading.onerror = () => reject(reading.error);
+        };
+      });
+    }
+  });
   // 65-byte signatures and 32-byte tokens; ceremony ids and public keys are shorter or longer and begin with 0x.
   assert.doesNotMatch(kept, /0x[0-9a-f]{130}\b/i, 'no signature is kept');
   assert.doesNotMatch(kept, /(?<!0x)\b[0-9a-f]{64}\b/i, 'no token is kept');
+  return kept;
 }

@@ -1,8 +1,8 @@
 // A wallet in the page: an EIP-1193 provider that announces itself by EIP-6963, with the key in the test's own process.
 // The page asks, the test's process answers through a binding: so a test can refuse, change the chain, or count signatures.
-import { createWalletClient, hexToString, http } from 'viem';
+import { createTestClient, createWalletClient, hexToString, http, parseEther } from 'viem';
 import { hoodi } from 'viem/chains';
-import { privateKeyToAccount } from 'viem/accounts';
+import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts';
 
 export class Wallet {
   /** @param {`0x${string}`} key @param {number} chainId */
@@ -19,6 +19,10 @@ export class Wallet {
     this.beforeSending = undefined;
     /** Methods that the person declines, once each. */
     this.declines = [];
+    /** A method that the person leaves unanswered once, and who is told. */
+    this.ignored = undefined;
+    /** Every signature that was given. */
+    this.signatures = [];
     /** Every request, in order. */
     this.asked = [];
     /** Whether the page may see the account without asking. */
@@ -35,6 +39,11 @@ export class Wallet {
     if (this.declines[0] === method) {
       this.declines.shift();
       return { error: { code: 4001, message: 'User rejected the request.' } };
+    }
+    if (this.ignored?.method === method) {
+      this.ignored.tell();
+      this.ignored = undefined;
+      await new Promise(() => undefined);
     }
     try {
       return { result: await this.perform(method, params) };
@@ -62,9 +71,9 @@ export class Wallet {
         this.chainId = Number(params[0].chainId);
         return null;
       case 'personal_sign':
-        return this.account.signMessage({ message: hexToString(params[0]) });
+        return this.kept(await this.account.signMessage({ message: hexToString(params[0]) }));
       case 'eth_signTypedData_v4':
-        return this.account.signTypedData(JSON.parse(params[1]));
+        return this.kept(await this.account.signTypedData(JSON.parse(params[1])));
       case 'eth_sendTransaction':
         return this.send(params[0]);
       default:
@@ -72,6 +81,29 @@ export class Wallet {
         if (this.rpc) return this.client.request({ method, params });
         throw Object.assign(new Error(`the test wallet does not know ${method}`), { code: -32601 });
     }
+  }
+
+  kept(signature) {
+    this.signatures.push(signature);
+    return signature;
+  }
+
+  /** The next question of this kind is never answered; resolves when it is asked. */
+  ignore(method) {
+    return new Promise((tell) => (this.ignored = { method, tell }));
+  }
+
+  /** The next transaction waits in the wallet: `asked` says when, `confirm` lets it go. */
+  hold() {
+    let confirm;
+    const asked = new Promise((isAsked) => {
+      this.beforeSending = () => {
+        this.beforeSending = undefined;
+        isAsked();
+        return new Promise((go) => (confirm = go));
+      };
+    });
+    return { asked, confirm: () => confirm() };
   }
 
   get client() {
@@ -100,6 +132,14 @@ export class Wallet {
   count(method) {
     return this.asked.filter((request) => request.method === method).length;
   }
+}
+
+/** A wallet that has never been on this chain, with ether: what others did there is not in its way. */
+export async function ownWallet(rpc) {
+  const wallet = new Wallet(generatePrivateKey(), hoodi.id, rpc);
+  const chain = createTestClient({ mode: 'anvil', transport: http(rpc) });
+  await chain.setBalance({ address: wallet.account.address, value: parseEther('1000') });
+  return wallet;
 }
 
 // Runs in the page.

@@ -118,4 +118,4 @@ async function look(world) {
 export const tests = [
   { name: 'walletconnect: pairs, logs in, is gone after a reload', run: logsIn },
   { name: 'walletconnect: the dialog', run: look },
-].map((test) => ({ ...test, chain: 'manage' }));
+].map((test) => ({ ...test, chain: 'anvil' }));

@@ -22,10 +22,12 @@ export async function startNetwork(args = []) {
     ['demo', '--serve', '--validators', '2', '--transport', 'tcp', '--seed', '11', '--out', out, ...args],
     {
       cwd: ROOT,
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['pipe', 'pipe', 'pipe'],
     },
   );
   let text = '';
+  /** Called with everything that was said, whenever more is said. */
+  const listeners = new Set();
   const url = await new Promise((resolve, reject) => {
     const timer = setTimeout(
       () => reject(new Error(`the network did not start in time:\n${text}`)),
@@ -33,6 +35,7 @@ export async function startNetwork(args = []) {
     );
     const see = (chunk) => {
       text += chunk;
+      for (const listener of listeners) listener(text);
       const service = /service {4}(http:\S+)/.exec(text)?.[1];
       // The owner's key is written before the line that names it.
       if (service && text.includes('Look around as the owner')) {
@@ -43,9 +46,41 @@ export async function startNetwork(args = []) {
     child.stdout.on('data', see);
     child.stderr.on('data', see);
     child.on('exit', (code) => reject(new Error(`the network ended with ${code}:\n${text}`)));
+  }).catch((error) => {
+    child.kill('SIGKILL');
+    throw error;
   });
+  /** Waits until the network has said what matches, after the first `from` characters. Gives the line. */
+  const said = (pattern, from = 0) =>
+    new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        listeners.delete(look);
+        reject(new Error(`the network did not say ${pattern}:\n${text.slice(from)}`));
+      }, START_MS);
+      const look = () => {
+        const whole = text.slice(from, text.lastIndexOf('\n') + 1);
+        const line = whole.split('\n').find((one) => pattern.test(one));
+        if (line === undefined) return;
+        clearTimeout(timer);
+        listeners.delete(look);
+        resolve(line);
+      };
+      listeners.add(look);
+      look();
+    });
   return {
     url,
+    /** What was said so far, in characters: `said` with it hears only what comes later. */
+    heard: () => text.length,
+    said,
+    /** Gives the network a command (`help` of `demo --serve` lists them) and waits for its answer. */
+    command: async (line, answer) => {
+      const from = text.length;
+      child.stdin.write(`${line}\n`);
+      const words = await said(new RegExp(`${answer.source}|^error: `), from);
+      if (words.startsWith('error: ')) throw new Error(`${line}: ${words}`);
+      return words;
+    },
     rpc: /rpc {8}(http:\S+)/.exec(text)?.[1],
     relay,
     ownerKey: `0x${readFileSync(join(out, 'owner.key'), 'utf8').trim()}`,
