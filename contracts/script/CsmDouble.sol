@@ -3,6 +3,7 @@ pragma solidity ^0.8.30;
 
 import {Accounting} from "../src/csm-double/Accounting.sol";
 import {CSModule} from "../src/csm-double/CSModule.sol";
+import {DepositContract} from "../src/csm-double/DepositContract.sol";
 import {FeeDistributor} from "../src/csm-double/FeeDistributor.sol";
 import {LidoLocator} from "../src/csm-double/LidoLocator.sol";
 import {ParametersRegistry} from "../src/csm-double/ParametersRegistry.sol";
@@ -25,6 +26,7 @@ abstract contract CsmDouble {
         VettedGate icsGate;
         VettedGate idvtcGate;
         Watchers watchers;
+        DepositContract depositContract;
         LidoLocator locator;
     }
 
@@ -41,7 +43,8 @@ abstract contract CsmDouble {
         csm.icsGate = new VettedGate(admin, csm.module, csm.parametersRegistry.ICS_CURVE());
         csm.idvtcGate = new VettedGate(admin, csm.module, csm.parametersRegistry.IDVTC_CURVE());
         csm.watchers = new Watchers(admin, csm.module);
-        csm.locator = new LidoLocator(address(csm.stETH), address(csm.wstETH), address(csm.watchers));
+        csm.depositContract = new DepositContract();
+        csm.locator = new LidoLocator(admin, address(csm.stETH), address(csm.wstETH), address(csm.watchers), csm.depositContract);
         csm.module.setAccounting(csm.accounting);
         csm.module.setLocator(address(csm.locator));
         csm.accounting.setFeeDistributor(csm.feeDistributor);

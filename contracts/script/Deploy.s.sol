@@ -167,6 +167,7 @@ contract Deploy is CsmDouble {
         vm.serializeAddress(key, "icsGate", address(csm.icsGate));
         vm.serializeAddress(key, "idvtcGate", address(csm.idvtcGate));
         vm.serializeAddress(key, "watchers", address(csm.watchers));
+        vm.serializeAddress(key, "depositContract", address(csm.depositContract));
         vm.serializeAddress(key, "withdrawalVault", csm.locator.withdrawalVault());
         vm.serializeAddress(key, "elRewardsVault", csm.locator.elRewardsVault());
         vm.serializeAddress(key, "stakingRouter", csm.locator.stakingRouter());

@@ -7,6 +7,11 @@ import {ParametersRegistry} from "./ParametersRegistry.sol";
 import {IAccounting} from "./interfaces/IAccounting.sol";
 import {ICSModule} from "./interfaces/ICSModule.sol";
 
+/// Where the module finds Lido's router.
+interface ILocator {
+    function stakingRouter() external view returns (address);
+}
+
 /// A double of CSM's module. See `ICSModule` for what it is and is not.
 contract CSModule is DepositQueue {
     uint256 private constant PUBLIC_KEY_LENGTH = 48;
@@ -54,20 +59,15 @@ contract CSModule is DepositQueue {
         isPaused = false;
     }
 
-    /// Test function: deposits up to `count` keys in the order of the queues.
+    /// Gives Lido's router up to `depositsCount` keys in the order of the queues, which it deposits for.
+    function obtainDepositData(uint256 depositsCount, bytes calldata) external returns (bytes memory publicKeys, bytes memory signatures) {
+        if (msg.sender != ILocator(LIDO_LOCATOR).stakingRouter()) revert AccessDenied();
+        return _obtain(depositsCount);
+    }
+
+    /// Test function: the same without a deposit.
     function deposit(uint256 count) external onlyAdmin returns (bytes memory publicKeys, bytes memory signatures) {
-        for (uint256 priority = 0; priority <= LOWEST_PRIORITY; ++priority) {
-            while (count > 0) {
-                (uint256 id, uint256 taken, bool found) = _pop(priority, count);
-                if (!found) break;
-                if (taken == 0) continue;
-                count -= taken;
-                (bytes memory keys, bytes memory signed) = _deposited(id, taken);
-                publicKeys = abi.encodePacked(publicKeys, keys);
-                signatures = abi.encodePacked(signatures, signed);
-            }
-        }
-        emit NonceChanged(++_nonce);
+        return _obtain(count);
     }
 
     /// Test function: the council found the key at index `vettedKeysCount` bad.
@@ -400,6 +400,21 @@ contract CSModule is DepositQueue {
         _publicKeys[id][index] = key;
         _signatures[id][index] = signature;
         emit SigningKeyAdded(id, key);
+    }
+
+    function _obtain(uint256 count) private returns (bytes memory publicKeys, bytes memory signatures) {
+        for (uint256 priority = 0; priority <= LOWEST_PRIORITY; ++priority) {
+            while (count > 0) {
+                (uint256 id, uint256 taken, bool found) = _pop(priority, count);
+                if (!found) break;
+                if (taken == 0) continue;
+                count -= taken;
+                (bytes memory keys, bytes memory signed) = _deposited(id, taken);
+                publicKeys = abi.encodePacked(publicKeys, keys);
+                signatures = abi.encodePacked(signatures, signed);
+            }
+        }
+        emit NonceChanged(++_nonce);
     }
 
     function _deposited(uint256 id, uint256 count) private returns (bytes memory keys, bytes memory signatures) {

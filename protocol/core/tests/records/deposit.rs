@@ -139,3 +139,14 @@ fn launchpad_entries_for_lido_verify_and_every_changed_field_is_named() {
         assert_eq!(error.field(), "withdrawal_credentials");
     }
 }
+
+/// The tree that `contracts/test/DepositContract.t.sol` fills: its leaves are what we call a deposit's root.
+#[test]
+fn leaves_of_the_deposit_contract_are_roots_of_deposit_data() {
+    let vectors = read("deposit-tree.json");
+    let deposits = vectors["deposits"].as_array().unwrap();
+    for deposit in deposits {
+        assert_eq!(data(deposit).root(), bytes::<32>(&deposit["deposit_data_root"]));
+    }
+    assert_eq!((deposits.len(), vectors["roots"].as_array().unwrap().len()), (29, 30));
+}
