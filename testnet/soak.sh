@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Duties on a real beacon chain with every kind of fault, one run after the other; about 80 minutes. Ends with the first run that
+# Duties on a real beacon chain with every kind of fault, one run after the other; about 80 minutes. Then trouble with the execution chain. Ends with the first run that
 # falls short, and leaves its files.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -29,4 +29,6 @@ for flags in "${runs[@]}"; do
   # shellcheck disable=SC2086  # the flags are words
   "$program" duties --beacon lodestar --out "$out" $flags
 done
+echo "== cluster-testnet chain-trouble"
+"$program" chain-trouble --rounds 8 --garbage 1000 --out "$out/chain-trouble"
 echo "all ${#runs[@]} runs reached what their faults allow"

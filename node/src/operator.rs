@@ -276,6 +276,7 @@ pub async fn start_with(config: OperatorConfig, loaded: Loaded, hooks: Hooks) ->
         beacon: duties.as_ref().map(|duties| Arc::clone(&duties.beacon)),
     };
     tasks.spawn(standing::tell(client.clone(), sources, stop.clone()));
+    let view = chain.as_ref().map(|(view, _)| view.clone());
     if let Some((view, chain_metrics)) = chain {
         let parts = OperatorParts {
             me,
@@ -301,6 +302,7 @@ pub async fn start_with(config: OperatorConfig, loaded: Loaded, hooks: Hooks) ->
         client,
         ceremonies,
         duties,
+        chain: view,
         store,
         metrics,
         readiness,

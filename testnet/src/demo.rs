@@ -174,7 +174,7 @@ impl Demo {
     /// Starts the network in `dir`; returns when it is complete.
     pub async fn start(options: Options, dir: &Path) -> Result<Self, DemoError> {
         let world = match options.chain {
-            Some(ChainOptions { first_operator_id }) => {
+            Some(ChainOptions { first_operator_id, .. }) => {
                 World::generate_from(options.network, first_operator_id, options.operators, options.seed)
             }
             // One more, for the place that becomes free.
@@ -263,6 +263,12 @@ impl Demo {
     /// The operators that make the validators.
     fn committee(&self) -> Vec<OperatorId> {
         self.testnet.world.ids().into_iter().take(self.options.operators).collect()
+    }
+
+    /// What its chain is; the defaults without one.
+    #[must_use]
+    pub fn chain_options(&self) -> ChainOptions {
+        self.options.chain.unwrap_or_default()
     }
 
     /// Ends the network.

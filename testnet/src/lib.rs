@@ -11,6 +11,7 @@
 //! | [`console`] | commands to a demo that stays up: operators and service stop and start |
 //! | [`replace`] | what the demo does when an operator is replaced |
 //! | [`evm`] | a chain of our own with the contracts on it |
+//! | [`trouble`] | reorganisations, garbage and bad endpoints for all parts at once |
 //! | [`duties`] | validators on a real beacon chain, by operators that are processes |
 //! | [`progress`], [`steps`] | what is seen and measured on the way |
 //! | [`misbehave`], [`timings`] | adversaries with sockets; how long everybody waits |
@@ -38,5 +39,6 @@ pub mod report;
 pub mod simulate;
 pub mod steps;
 pub mod timings;
+pub mod trouble;
 pub mod virtual_chain;
 pub mod world;

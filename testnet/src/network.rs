@@ -11,7 +11,7 @@ use cluster_core::committee::OperatorId;
 use cluster_core::dkg::Step;
 use cluster_core::registry::FileRegistry;
 use cluster_core::request::EventLookup;
-use cluster_node::config::{GatewayConfig, OperatorConfig};
+use cluster_node::config::{ChainConfig, GatewayConfig, OperatorConfig};
 use cluster_node::driver::Hooks;
 use cluster_node::gateway::{self, GatewayHooks, RunningGateway};
 use cluster_node::network::{Client, Link, LinkFaults, Transport};
@@ -102,6 +102,29 @@ pub struct Settings {
     pub chain: Option<Arc<Chain>>,
     /// URL of a relay for wallets on phones (`ws://host:port`), told to the service; only with a chain.
     pub relay: Option<String>,
+    /// Endpoints of the chain for parts that do not read it from where it is.
+    pub endpoints: BTreeMap<Part, Vec<String>>,
+}
+
+/// A part that reads the chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// An operator.
+    Operator(OperatorId),
+    /// The gateway.
+    Gateway,
+    /// The service.
+    Service,
+}
+
+impl std::fmt::Display for Part {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Operator(id) => write!(out, "operator {id}"),
+            Self::Gateway => out.write_str("the gateway"),
+            Self::Service => out.write_str("the service"),
+        }
+    }
 }
 
 impl Settings {
@@ -119,6 +142,7 @@ impl Settings {
             absent: BTreeSet::new(),
             chain: None,
             relay: None,
+            endpoints: BTreeMap::new(),
         }
     }
 }
@@ -166,11 +190,7 @@ impl Testnet {
         let listen = listen_address(settings.transport);
         // A constant that parses; without an address the bootstrap peer itself says what is wrong.
         let bootstrap_listen = listen.parse().into_iter().collect();
-        let config = BootstrapConfig::new(
-            world.bootstrap.clone(),
-            Arc::new(Everybody::new(&world, registry.clone(), EventLookup::NoChain)),
-            bootstrap_listen,
-        );
+        let config = BootstrapConfig::new(world.bootstrap.clone(), registry.clone(), bootstrap_listen);
         let bootstrap = cluster_bootstrap::start(config).await?;
         let mut service_config = cluster_service::Config {
             listen: ([127, 0, 0, 1], 0).into(),
@@ -185,6 +205,9 @@ impl Testnet {
             if let Some(relay) = &settings.relay {
                 service_config.app_walletconnect_project_id = Some(RELAY_PROJECT.to_owned());
                 service_config.app_walletconnect_relay_url.clone_from(relay);
+            }
+            if let Some(urls) = settings.endpoints.get(&Part::Service) {
+                service_config.chain.rpc_urls.clone_from(urls);
             }
         }
         let mut testnet = Self {
@@ -234,13 +257,24 @@ impl Testnet {
     /// Who is who, with what the chain says of the one event that is asked for.
     #[must_use]
     pub fn everybody(&self, found: EventLookup) -> Everybody {
-        Everybody::new(&self.world, self.registry.clone(), found)
+        Everybody::new(self.registry.clone(), found)
     }
 
     /// Base URL of the service.
     pub fn service_url(&self) -> Result<String, NetworkError> {
         let service = self.service.as_ref().ok_or_else(|| NetworkError::NotRunning("the service".to_owned()))?;
         Ok(format!("http://{}", service.local_addr()))
+    }
+
+    /// The service's database.
+    #[must_use]
+    pub fn service_database(&self) -> &str {
+        &self.service_config.database_url
+    }
+
+    /// The gateway.
+    pub fn gateway(&self) -> Result<&RunningGateway, NetworkError> {
+        self.gateway.as_ref().ok_or_else(|| NetworkError::NotRunning("the gateway".to_owned()))
     }
 
     /// Base URL of the gateway.
@@ -396,9 +430,7 @@ impl Testnet {
         config.http.listen = String::new();
         // Keys are made here, and no duties performed.
         config.beacon.urls = Vec::new();
-        if let Some(chain) = &self.settings.chain {
-            config.chain = chain.node_config(self.world.network);
-        }
+        config.chain = self.chain_config(Part::Operator(id));
         let hooks = Hooks {
             faults: Some(self.faults.clone()),
             transport: self.settings.transport,
@@ -423,15 +455,22 @@ impl Testnet {
         config.mesh.listen = vec![listen_address(self.settings.transport).to_owned()];
         config.mesh.bootstrap.clone_from(&self.bootstrap_addresses);
         config.http.listen = "127.0.0.1:0".to_owned();
-        if let Some(chain) = &self.settings.chain {
-            config.chain = chain.node_config(self.world.network);
-        }
+        config.chain = self.chain_config(Part::Gateway);
         let hooks = GatewayHooks { faults: Some(self.faults.clone()), transport: self.settings.transport };
         let loaded = self.loaded(self.world.gateway.clone());
         self.gateway = Some(
             gateway::start_with(config, loaded, hooks).await.map_err(|error| NetworkError::Gateway(Box::new(error)))?,
         );
         Ok(())
+    }
+
+    fn chain_config(&self, part: Part) -> ChainConfig {
+        let chain = self.settings.chain.as_ref().map(|chain| chain.node_config(self.world.network));
+        let mut config = chain.unwrap_or_default();
+        if let Some(urls) = self.settings.endpoints.get(&part) {
+            config.urls.clone_from(urls);
+        }
+        config
     }
 
     fn loaded(&self, identity: cluster_crypto::identity::SecretKey) -> Loaded {

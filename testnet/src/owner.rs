@@ -154,6 +154,12 @@ impl Owner {
         self.json(self.call(Method::GET, path), path).await
     }
 
+    /// The same for an answer that is no JSON.
+    pub async fn text(&self, path: &str) -> Result<String, OwnerError> {
+        let answer = self.send(self.call(Method::GET, path), path).await?;
+        self.body(answer).await
+    }
+
     /// Asks as existing apps do: the wallet signs each call's headers, and the answer is in an envelope.
     pub async fn legacy(&self, wallet: &WalletKey, path: &str, body: &Value) -> Result<Value, OwnerError> {
         let owner = wallet.address().to_string();

@@ -1,9 +1,10 @@
-//! What follows deposit data on a chain: registration, Lido, exit. Each step is looked at by everybody whom it concerns before
+//! What follows deposit data on a chain: Lido and its deposits, registration, exit. Each step is looked at by everybody whom it concerns before
 //! the next one is made.
 
 use std::future::Future;
 use std::time::Duration;
 
+use alloy_primitives::U256;
 use cluster_core::certificate::Certificate;
 use cluster_core::chain::{EventId, PubkeyBytes};
 use cluster_core::committee::OperatorId;
@@ -14,7 +15,7 @@ use serde_json::{json, Value};
 use tokio::time::Instant;
 
 use crate::demo::{Demo, DemoError};
-use crate::evm::{Chain, Keys, Registration};
+use crate::evm::{Chain, ChainOptions, Keys, Registration};
 use crate::report::{ChainFigures, CsmFigures, Seen, TransactionFigures};
 
 /// How long operators and service may take to see a transaction: blocks come every second.
@@ -24,6 +25,8 @@ const LOOK: Duration = Duration::from_millis(100);
 pub(crate) const BLOCKS: u64 = 220_000;
 /// The epoch that the owner's exit names; for people.
 const EPOCH: u64 = 0;
+/// Deposits that Lido makes at once.
+const DEPOSITS: usize = 64;
 /// Keys that a new node operator begins with; the others are added.
 const FIRST_KEYS: usize = 1;
 
@@ -40,6 +43,22 @@ pub async fn run(
     let committee: Vec<OperatorId> = certificate.transcript.committee.iter().map(|(id, _)| *id).collect();
     let wallet = &demo.testnet.world.owner;
 
+    let csm = submit(demo, chain, certificate).await?;
+    let submitted = service_sees(demo, &pubkeys, "submitted_to_csm").await?;
+    said(&format!(
+        "they are submitted to Lido's module, as keys of node operator {} ({} gate, bond in {})",
+        csm.node_operator_id, csm.gate, csm.bond_token
+    ));
+
+    let mut deposited_by = Vec::new();
+    for some in pubkeys.chunks(DEPOSITS) {
+        let receipt = chain.deposit(u64::try_from(some.len()).unwrap_or(u64::MAX)).await?;
+        deposited_by.push(TransactionFigures::new(&receipt, ether_of(some.len()), some.len()));
+    }
+    let deposited = service_sees(demo, &pubkeys, "deposited").await?;
+    let evidence = deposits_of(demo, &pubkeys, &deposited_by).await?;
+    said("Lido has deposited 32 ETH for each; the service has the evidence");
+
     let exact_only = chain.only_exact_payment(wallet, registrations.get(..1).unwrap_or_default(), BLOCKS).await?;
     let registered = chain.register(wallet, &registrations, BLOCKS).await?;
     let registered: Vec<_> =
@@ -53,10 +72,6 @@ pub async fn run(
         registered.len()
     ));
 
-    let csm = submit(demo, chain, certificate).await?;
-    let submitted = service_sees(demo, &pubkeys, "submitted_to_csm").await?;
-    said(&format!("they are submitted to Lido's module, as keys of node operator {}", csm.node_operator_id));
-
     let left = chain.exit(&demo.testnet.world, &pubkeys, EPOCH).await?;
     let ordered =
         operators_see(demo, &committee, "the order to exit", |id| ordered_at(demo, id, &left.event, &pubkeys)).await?;
@@ -69,21 +84,47 @@ pub async fn run(
         exact_payment_only: exact_only,
         registered,
         csm,
+        deposited: deposited_by,
+        deposits: evidence,
         exit: TransactionFigures::new(&left.receipt, left.paid, pubkeys.len()),
         operators: Seen { registered: by_operators, exit_ordered: ordered },
-        service: json!({ "registered": by_service, "submitted_to_csm": submitted, "exit_requested": exits }),
+        service: json!({ "registered": by_service, "submitted_to_csm": submitted, "deposited": deposited, "exit_requested": exits }),
     })
+}
+
+/// The service's evidence for each deposit, which must be one of these transactions.
+async fn deposits_of(demo: &Demo, pubkeys: &[PubkeyBytes], by: &[TransactionFigures]) -> Result<Vec<Value>, DemoError> {
+    let mut found = Vec::new();
+    for pubkey in pubkeys {
+        let pubkey = to_hex(&pubkey.0);
+        let told = demo.owner.get(&format!("/v1/validators/{pubkey}")).await?;
+        let evidence = &told["facts"]["deposited"]["evidence"];
+        if by.iter().all(|one| evidence["tx_hash"] != one.transaction.as_str()) {
+            let what = format!("the service names one of Lido's transactions as the deposit of {pubkey}: {evidence}");
+            return Err(DemoError::NotSeen { what, seconds: 0 });
+        }
+        found.push(json!({ "pubkey": pubkey, "evidence": evidence }));
+    }
+    Ok(found)
+}
+
+/// Of so many deposits, in wei.
+fn ether_of(deposits: usize) -> U256 {
+    U256::from(32_000_000_000_000_000_000u128) * U256::from(deposits)
 }
 
 /// The first key with a new node operator, the others added to it.
 async fn submit(demo: &Demo, chain: &Chain, certificate: &Certificate) -> Result<CsmFigures, DemoError> {
     let wallet = &demo.testnet.world.owner;
     let count = certificate.transcript.validators.len();
-    let first = chain.add_node_operator(wallet, &Keys::of_certificate(certificate, 0..FIRST_KEYS)).await?;
+    let ChainOptions { gate, bond, .. } = demo.chain_options();
+    let first = Keys::of_certificate(certificate, 0..FIRST_KEYS);
+    let first = chain.add_node_operator(wallet, gate, bond, &first).await?;
     let id = first.node_operator_id;
     let mut transactions = vec![first];
     if count > FIRST_KEYS {
-        transactions.push(chain.add_keys(wallet, id, &Keys::of_certificate(certificate, FIRST_KEYS..count)).await?);
+        let others = Keys::of_certificate(certificate, FIRST_KEYS..count);
+        transactions.push(chain.add_keys(wallet, id, bond, &others).await?);
     }
     let path = format!("/v1/csm/operators/{id}");
     let is_complete = |view: &Value| view["keys"]["added"].as_u64() == u64::try_from(count).ok();
@@ -102,6 +143,8 @@ async fn submit(demo: &Demo, chain: &Chain, certificate: &Certificate) -> Result
         TransactionFigures::new(&one.receipt, one.bond, usize::try_from(one.keys).unwrap_or(usize::MAX))
     };
     Ok(CsmFigures {
+        gate: gate.to_string(),
+        bond_token: bond.to_string(),
         node_operator_id: id,
         transactions: transactions.iter().map(figure).collect(),
         bond: view["bond"].clone(),

@@ -82,6 +82,10 @@ pub struct ChainFigures {
     pub registered: Vec<TransactionFigures>,
     /// Submission to Lido's module.
     pub csm: CsmFigures,
+    /// Lido's deposits.
+    pub deposited: Vec<TransactionFigures>,
+    /// For each validator the log that the service names as its deposit.
+    pub deposits: Vec<serde_json::Value>,
     /// The owner's order to exit.
     pub exit: TransactionFigures,
     /// Operators that acted on it.
@@ -117,6 +121,10 @@ impl TransactionFigures {
 /// What Lido's module got, as the service tells it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CsmFigures {
+    /// `permissionless`, `ics` or `idvtc`.
+    pub gate: String,
+    /// `eth`, `steth` or `wsteth`: what `paid_wei` of the transactions counts.
+    pub bond_token: String,
     /// 0 is one.
     pub node_operator_id: u64,
     /// With a new node operator, then with more keys.

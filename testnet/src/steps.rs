@@ -15,6 +15,7 @@ type Entered = BTreeMap<(CeremonyId, OperatorId), BTreeMap<Step, Instant>>;
 #[derive(Clone, Debug, Default)]
 pub struct StepClock {
     entered: Arc<Mutex<Entered>>,
+    begun: Arc<Mutex<BTreeMap<(CeremonyId, OperatorId), u32>>>,
 }
 
 impl StepClock {
@@ -23,9 +24,21 @@ impl StepClock {
     pub fn hook(&self, operator: OperatorId) -> OnStep {
         let clock = self.clone();
         Arc::new(move |ceremony_id, step, _| {
+            if step == Step::Commit {
+                let mut begun = clock.begun.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+                *begun.entry((ceremony_id, operator)).or_default() += 1;
+            }
             let mut entered = clock.lock();
             entered.entry((ceremony_id, operator)).or_default().entry(step).or_insert_with(Instant::now);
         })
+    }
+
+    /// How often each operator began a ceremony; those that never did are not among them.
+    #[must_use]
+    pub fn begun(&self, ceremony_id: CeremonyId) -> BTreeMap<OperatorId, u32> {
+        let begun = self.begun.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let of = begun.iter().filter(|((ceremony, _), _)| *ceremony == ceremony_id);
+        of.map(|((_, operator), times)| (*operator, *times)).collect()
     }
 
     /// Whether any operator has entered the step.

@@ -94,8 +94,7 @@ impl World {
     pub fn registry_file(&self, bootstrap_addresses: Vec<String>) -> RegistryFile {
         RegistryFile {
             network: self.network,
-            // Contracts give the id 0, the file has no place for it.
-            operators: self.entries().filter(|entry| entry.id != OperatorId(0)).collect(),
+            operators: self.entries().collect(),
             gateways: vec![GatewayEntry {
                 name: "testnet gateway".to_owned(),
                 public_key: self.gateway.public_key(),
@@ -135,10 +134,9 @@ impl World {
     }
 }
 
-/// All operators of a world, that with the id 0 included; gateway and bootstrap peer as the file has them.
+/// Who is in the registry file, with one answer to questions about events.
 #[derive(Clone, Debug)]
 pub struct Everybody {
-    operators: BTreeMap<OperatorId, OperatorEntry>,
     file: Arc<FileRegistry>,
     found: EventLookup,
 }
@@ -146,18 +144,18 @@ pub struct Everybody {
 impl Everybody {
     /// `found` is the answer for every event.
     #[must_use]
-    pub fn new(world: &World, file: Arc<FileRegistry>, found: EventLookup) -> Self {
-        Self { operators: world.entries().map(|entry| (entry.id, entry)).collect(), file, found }
+    pub fn new(file: Arc<FileRegistry>, found: EventLookup) -> Self {
+        Self { file, found }
     }
 }
 
 impl Registry for Everybody {
     fn operator(&self, id: OperatorId) -> Option<OperatorEntry> {
-        self.operators.get(&id).cloned()
+        self.file.operator(id)
     }
 
     fn operators(&self) -> Vec<OperatorEntry> {
-        self.operators.values().cloned().collect()
+        self.file.operators()
     }
 
     fn gateways(&self) -> Vec<GatewayEntry> {

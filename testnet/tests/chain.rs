@@ -17,7 +17,7 @@ use cluster_core::network::Network;
 use cluster_node::network::Transport;
 use cluster_testnet::ceremony;
 use cluster_testnet::demo::{write_files, Demo, Options};
-use cluster_testnet::evm::{operatorFeeCall, ChainOptions, Registration, GAS_CAP};
+use cluster_testnet::evm::{operatorFeeCall, Bond, ChainOptions, Gate, Keys, Registration, GAS_CAP};
 use cluster_testnet::path::{registered_at, service_sees, until};
 use cluster_testnet::report::Report;
 use cluster_testnet::timings::Timings;
@@ -29,7 +29,7 @@ use support::processes::binary;
 fn options(operators: usize, validators: u32, seed: u64) -> Options {
     Options {
         transport: Transport::Tcp,
-        chain: Some(ChainOptions { first_operator_id: 0 }),
+        chain: Some(ChainOptions { first_operator_id: 0, ..ChainOptions::default() }),
         ..Options::new(Network::Hoodi, operators, validators, seed)
     }
 }
@@ -46,7 +46,18 @@ async fn a_request_on_the_chain_becomes_registered_submitted_and_leaving_validat
     let mut lines = Vec::new();
     demo.go_on(&mut finished, &mut |line| lines.push(line.to_owned())).await.unwrap();
     let out = tempfile::tempdir().unwrap();
-    write_files(out.path(), &finished, "").unwrap().unwrap();
+    let registry = toml::to_string(&demo.testnet.world.registry_file(Vec::new())).unwrap();
+    write_files(out.path(), &finished, &registry).unwrap().unwrap();
+    // The files verify offline, by a registry that knows operator 0.
+    let verified = Command::new(binary("cluster-node"))
+        .arg("verify")
+        .arg(out.path())
+        .arg("--registry")
+        .arg(out.path().join("registry.toml"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8([verified.stdout, verified.stderr].concat()).unwrap();
+    assert!(verified.status.success() && said.contains("its keys are those of the registry"), "{said}");
     // What is asserted on is what the file says.
     let report = std::fs::read_to_string(out.path().join("report.json")).unwrap();
     let report: Report = serde_json::from_str(&report).unwrap();
@@ -76,17 +87,29 @@ async fn a_request_on_the_chain_becomes_registered_submitted_and_leaving_validat
     let tenths = |count: u64| U256::from(count) * U256::from(100_000_000_000_000_000u64);
     assert_eq!(bonds, [(1, tenths(24)), (2, tenths(26))]);
     assert_eq!((&chain.csm.bond["excess_wei"], &chain.csm.bond["missing_wei"]), (&json!("0"), &json!("0")));
+    assert_eq!((&*chain.csm.gate, &*chain.csm.bond_token), ("permissionless", "eth"));
     let states: Vec<_> =
         chain.csm.keys.as_array().unwrap().iter().map(|key| (&key["pubkey"], &key["states"])).collect();
     let (pubkeys, depositable) =
         (report.pubkeys.iter().map(|key| json!(key)).collect::<Vec<_>>(), json!(["DEPOSITABLE"]));
     assert_eq!(states, pubkeys.iter().map(|key| (key, &depositable)).collect::<Vec<_>>());
 
+    // Lido's deposits: 32 ether for each, and the service names the log of each.
+    let [by_lido] = &chain.deposited[..] else { panic!("one transaction: {:?}", chain.deposited) };
+    assert_eq!((by_lido.validators, wei(&by_lido.paid_wei)), (3, tenths(960)));
+    let deposit_contract = running.deployment.csm.deposit_contract.to_string();
+    for (deposit, pubkey) in chain.deposits.iter().zip(&pubkeys) {
+        let evidence = &deposit["evidence"];
+        assert_eq!((&deposit["pubkey"], &evidence["contract"]), (pubkey, &json!(deposit_contract)));
+        assert_eq!(evidence["tx_hash"], by_lido.transaction.as_str());
+    }
+    assert_eq!(chain.deposits.len(), 3);
+
     // The order to exit: paid exactly, with every operator, and known to the service.
     assert_eq!(wei(&chain.exit.paid_wei), U256::from(1_500_000_000_000_000u64));
     assert_eq!((&chain.operators.registered, &chain.operators.exit_ordered), (&all, &all));
-    assert_eq!(chain.service, json!({ "registered": 3, "submitted_to_csm": 3, "exit_requested": 3 }));
-    assert_eq!(lines.len(), 3, "{lines:?}");
+    assert_eq!(chain.service, json!({ "registered": 3, "submitted_to_csm": 3, "deposited": 3, "exit_requested": 3 }));
+    assert_eq!(lines.len(), 4, "{lines:?}");
     demo.shutdown().await;
 }
 
@@ -107,7 +130,7 @@ async fn a_hundred_validators_of_mixed_committees_take_as_few_transactions_as_ga
     const BLOCKS: u64 = 216_001;
     let dir = tempfile::tempdir().unwrap();
     let mut demo = Demo::start(options(7, 34, 22), dir.path()).await.unwrap();
-    let mut registrations = Vec::new();
+    let (mut registrations, mut certificates) = (Vec::new(), Vec::new());
     let mut committees: BTreeMap<PubkeyBytes, Vec<OperatorId>> = BTreeMap::new();
     for (operators, validators) in [([0, 1, 2, 3], 34), ([3, 4, 5, 6], 33), ([0, 2, 4, 6], 33)] {
         let certificate = make(&mut demo, &operators, validators).await;
@@ -115,7 +138,10 @@ async fn a_hundred_validators_of_mixed_committees_take_as_few_transactions_as_ga
             committees.insert(registration.pubkey, operators.iter().copied().map(OperatorId).collect());
             registrations.push(registration);
         }
+        certificates.push(certificate);
     }
+    let first_certificate = certificates.swap_remove(0);
+    let first_pubkeys: Vec<PubkeyBytes> = registrations.iter().take(4).map(|one| one.pubkey).collect();
     assert_eq!((registrations.len(), committees.len()), (100, 100));
 
     let chain = demo.testnet.chain().unwrap().clone();
@@ -172,6 +198,25 @@ async fn a_hundred_validators_of_mixed_committees_take_as_few_transactions_as_ga
         (to_hex(&pubkey.0), (committee.iter().map(|id| u64::from(id.0)).collect(), "Registered".to_owned()))
     });
     assert_eq!(shown, expected.collect());
+
+    // Lido by a vetted gate, which wants a proof, and with a bond in wstETH: the curve of that gate, and its queue.
+    let keys = |positions| Keys::of_certificate(&first_certificate, positions);
+    let entered = chain.add_node_operator(owner, Gate::Idvtc, Bond::Wsteth, &keys(0..2)).await.unwrap();
+    let added = chain.add_keys(owner, entered.node_operator_id, Bond::Steth, &keys(2..4)).await.unwrap();
+    let tenths = |count: u64| U256::from(count) * U256::from(100_000_000_000_000_000u64);
+    // 1.5 ETH for the first key, 0.5 for each other one; a share of the double is worth one ether, but for rounding.
+    assert!(entered.bond.abs_diff(tenths(20)) <= U256::from(10) && added.bond.abs_diff(tenths(10)) <= U256::from(20));
+    let view = format!("/v1/csm/operators/{}", entered.node_operator_id);
+    let has_all = |view: &Value| view["keys"]["added"] == 4 && view["bond"]["missing_wei"] == "0";
+    until("the service has the node operator of the vetted gate, fully bonded", || async {
+        Ok(demo.owner.get(&view).await.ok().filter(&has_all))
+    })
+    .await
+    .unwrap();
+    chain.deposit(3).await.unwrap();
+    assert_eq!(service_sees(&demo, &first_pubkeys[..3], "deposited").await.unwrap(), 3);
+    let fourth = demo.owner.get(&format!("/v1/validators/{}", to_hex(&first_pubkeys[3].0))).await.unwrap();
+    assert_eq!(fourth["facts"]["deposited"]["holds"], "no");
     demo.shutdown().await;
 }
 

@@ -1,5 +1,6 @@
 //! `cluster-node chain`: what this node read from the contracts.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{bail, Context};
@@ -8,9 +9,9 @@ use cluster_core::chain::{Entry, Facts, Quarantined};
 use reqwest::StatusCode;
 use serde::de::DeserializeOwned;
 
-use super::RunArgs;
+use super::{Role, RunArgs};
 use crate::chain::Report;
-use crate::config::{self, OperatorConfig};
+use crate::config::{self, ConfigError, GatewayConfig, HttpConfig, IdentityConfig, OperatorConfig};
 use crate::keys;
 use crate::store::{Store, StoreError};
 
@@ -29,16 +30,54 @@ enum What {
     Quarantine(ReadArgs),
     /// Forget what was read, so that the next start reads the contracts from the first block. Shares, slashing history and
     /// validators stay. The node must be stopped.
-    Rescan(RunArgs),
+    Rescan(NodeArgs),
 }
 
 #[derive(Debug, Args)]
 struct ReadArgs {
     #[command(flatten)]
-    run: RunArgs,
+    node: NodeArgs,
     /// JSON instead of lines for people.
     #[arg(long)]
     json: bool,
+}
+
+/// Whose chain.
+#[derive(Debug, Args)]
+struct NodeArgs {
+    /// What the node is; its configuration has the fields of this role.
+    #[arg(long, value_enum, default_value = "operator")]
+    role: Role,
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+/// The part of either role's configuration that says where a node is.
+struct Place {
+    data_dir: PathBuf,
+    identity: IdentityConfig,
+    http: HttpConfig,
+}
+
+impl NodeArgs {
+    fn place(&self) -> anyhow::Result<Place> {
+        let (file, flags) = (self.run.config.as_deref(), self.run.overrides()?);
+        Ok(match self.role {
+            Role::Operator => {
+                let loaded: Result<OperatorConfig, ConfigError> = config::load(file, &flags);
+                let config = loaded.map_err(|error| match error {
+                    ConfigError::UnknownField { .. } => anyhow::Error::new(error)
+                        .context("this is no configuration of an operator; for a gateway's give --role gateway"),
+                    error => error.into(),
+                })?;
+                Place { data_dir: config.data_dir, identity: config.identity, http: config.http }
+            }
+            Role::Gateway => {
+                let config: GatewayConfig = config::load(file, &flags)?;
+                Place { data_dir: config.data_dir, identity: config.identity, http: config.http }
+            }
+        })
+    }
 }
 
 pub(super) fn run(args: &ChainArgs) -> anyhow::Result<ExitCode> {
@@ -46,14 +85,14 @@ pub(super) fn run(args: &ChainArgs) -> anyhow::Result<ExitCode> {
         What::Status(args) => status(args)?,
         What::Quarantine(args) => quarantine(args)?,
         What::Rescan(args) => {
-            open(&config::load(args.config.as_deref(), &args.overrides()?)?)?.forget_chain()?;
+            open(&args.place()?)?.forget_chain()?;
             println!("forgotten; the next start reads the contracts from chain.start_block on");
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn open(config: &OperatorConfig) -> anyhow::Result<Store> {
+fn open(config: &Place) -> anyhow::Result<Store> {
     if !config.data_dir.join("db").exists() {
         bail!("there is no database in {}", config.data_dir.display());
     }
@@ -66,7 +105,7 @@ fn open(config: &OperatorConfig) -> anyhow::Result<Store> {
 }
 
 /// The answer of a running node; `None` when nobody listens on `http.listen`, or nobody is to.
-fn ask<T: DeserializeOwned>(config: &OperatorConfig, path: &str) -> anyhow::Result<Option<T>> {
+fn ask<T: DeserializeOwned>(config: &Place, path: &str) -> anyhow::Result<Option<T>> {
     let Some(address) = config.http.address()? else { return Ok(None) };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -86,7 +125,7 @@ fn ask<T: DeserializeOwned>(config: &OperatorConfig, path: &str) -> anyhow::Resu
 }
 
 fn status(args: &ReadArgs) -> anyhow::Result<()> {
-    let config: OperatorConfig = config::load(args.run.config.as_deref(), &args.run.overrides()?)?;
+    let config = args.node.place()?;
     let report = match ask(&config, "/chain")? {
         Some(report) => report,
         None => match stopped(&open(&config)?)? {
@@ -144,7 +183,7 @@ fn rows(report: &Report) -> Vec<(&'static str, String)> {
 }
 
 fn quarantine(args: &ReadArgs) -> anyhow::Result<()> {
-    let config: OperatorConfig = config::load(args.run.config.as_deref(), &args.run.overrides()?)?;
+    let config = args.node.place()?;
     let kept: Vec<Quarantined> = match ask(&config, "/chain/quarantine")? {
         Some(kept) => kept,
         None => open(&config)?

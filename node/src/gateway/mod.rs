@@ -38,6 +38,7 @@ use libp2p::Multiaddr;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::chain::ChainView;
 use crate::config::{GatewayConfig, Validate};
 use crate::http::{Readiness, Server};
 use crate::metrics::Metrics;
@@ -159,6 +160,7 @@ pub async fn start_with(
         shared.tasks.spawn(preflight::run(Arc::clone(&shared), service.clone()));
         shared.tasks.spawn(service::poll(Arc::clone(&shared), service, intake.clone()));
     }
+    let view = chain.as_ref().map(|(view, _)| view.clone());
     if let Some((view, _)) = chain {
         let (client, store, stop) = (shared.client.clone(), Arc::clone(&shared.store), shared.stop.clone());
         let taker = intake.clone();
@@ -168,13 +170,14 @@ pub async fn start_with(
     let _goes_on = begun.disarm();
     readiness.set(true);
     tracing::info!(peer_id = %shared.client.local_peer_id(), network = %shared.loaded.network, service = shared.config.service.url, "gateway is running");
-    Ok(RunningGateway { shared, intake, readiness, http })
+    Ok(RunningGateway { shared, intake, chain: view, readiness, http })
 }
 
 /// A running gateway; end it with [`RunningGateway::shutdown`] or [`RunningGateway::kill`].
 pub struct RunningGateway {
     shared: Arc<Shared>,
     intake: Intake,
+    chain: Option<ChainView>,
     readiness: Readiness,
     http: Option<Server>,
 }
@@ -202,6 +205,12 @@ impl RunningGateway {
     #[must_use]
     pub fn http_address(&self) -> Option<SocketAddr> {
         self.http.as_ref().map(|server| server.address)
+    }
+
+    /// What was read from the contracts; `None` when the registry file says everything.
+    #[must_use]
+    pub fn chain(&self) -> Option<&ChainView> {
+        self.chain.as_ref()
     }
 
     /// Metrics.
@@ -253,7 +262,7 @@ impl RunningGateway {
     }
 
     async fn end(self) {
-        let Self { shared, intake, readiness, http } = self;
+        let Self { shared, intake, readiness, http, .. } = self;
         readiness.set(false);
         shared.stop.cancel();
         shared.tasks.close();

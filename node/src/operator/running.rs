@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use super::duties::Duties;
 use super::{release, reload, with_peer_id, Loaded};
+use crate::chain::ChainView;
 use crate::driver::{results, Ceremonies};
 use crate::exits::ExitDesk;
 use crate::http::{Readiness, Server};
@@ -40,6 +41,7 @@ pub struct RunningOperator {
     pub(super) client: Client,
     pub(super) ceremonies: Ceremonies,
     pub(super) duties: Option<Duties>,
+    pub(super) chain: Option<ChainView>,
     pub(super) store: Arc<Store>,
     pub(super) metrics: Metrics,
     pub(super) readiness: Readiness,
@@ -98,6 +100,12 @@ impl RunningOperator {
     #[must_use]
     pub fn exits(&self) -> &ExitDesk {
         &self.exits
+    }
+
+    /// What was read from the contracts; `None` when the registry file says everything.
+    #[must_use]
+    pub fn chain(&self) -> Option<&ChainView> {
+        self.chain.as_ref()
     }
 
     /// Metrics.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use alloy_primitives::U256;
-use cluster_core::chain::{Contracts, Facts, Hash32};
+use cluster_core::chain::{double, Contracts, Facts, Hash32};
 use cluster_crypto::ethereum::Address;
 use cluster_crypto::identity;
 use cluster_node::chain::{self, ChainMetrics, ChainView};
@@ -40,33 +40,6 @@ fn binary() -> PathBuf {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(installed);
     assert!(path.exists(), "anvil is not installed in {}; run `make setup`, or name it in {VARIABLE}", path.display());
     path
-}
-
-/// Code that emits one log: the first byte of the call data is the number of topics, they follow, and then the data.
-fn double() -> Vec<u8> {
-    let mut code = vec![
-        0x60, 0, 0x35, 0x60, 0, 0x1a, // n = first byte
-        0x80, 0x60, 5, 0x1b, 0x60, 1, 0x01, // offset = 32 n + 1
-        0x80, 0x36, 0x03, // size = calldatasize - offset
-        0x80, 0x82, 0x60, 0, 0x37, // memory = data
-    ];
-    // Five branches of seven bytes, then STOP, then the bodies.
-    let mut at = code.len() + 5 * 8 + 1;
-    let mut bodies = Vec::new();
-    for topics in 0..5u8 {
-        let mut body = vec![0x5b];
-        for topic in (0..topics).rev() {
-            body.extend([0x60, 1 + 32 * topic, 0x35]);
-        }
-        body.extend([0x80 + topics, 0x60, 0, 0xa0 + topics, 0x00]);
-        let [high, low] = u16::try_from(at).unwrap().to_be_bytes();
-        code.extend([0x82, 0x60, topics, 0x14, 0x61, high, low, 0x57]);
-        at += body.len();
-        bodies.extend(body);
-    }
-    code.push(0x00);
-    code.extend(bodies);
-    code
 }
 
 /// Kills anvil when dropped.
@@ -114,7 +87,7 @@ impl Anvil {
         let mut anvil = Self { process, url, ws, http: reqwest::Client::new(), from: String::new() };
         anvil.from = anvil.call("eth_accounts", json!([])).await[0].as_str().unwrap().to_owned();
         for contract in CONTRACTS.addresses() {
-            let code = format!("0x{}", hex::encode(double()));
+            let code = format!("0x{}", hex::encode(double::code()));
             anvil.call("anvil_setCode", json!([contract.to_string(), code])).await;
         }
         anvil
@@ -130,10 +103,7 @@ impl Anvil {
 
     /// A transaction whose contract emits this; mined in a block of its own.
     pub async fn emit(&self, (contract, topics, data): &crate::emit::Emitted) -> Hash32 {
-        let mut input = vec![u8::try_from(topics.len()).unwrap()];
-        topics.iter().for_each(|topic| input.extend(topic));
-        input.extend(data);
-        let input = format!("0x{}", hex::encode(input));
+        let input = format!("0x{}", hex::encode(double::call_data(topics, data)));
         let transaction = json!({ "from": self.from, "to": contract.to_string(), "input": input, "gas": "0x4c4b40" });
         let hash = self.call("eth_sendTransaction", json!([transaction])).await;
         let receipt = self.receipt(&hash).await;

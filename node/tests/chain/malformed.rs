@@ -1,6 +1,7 @@
 //! A thousand events that no contract should emit: nothing crashes, everything good after them is handled, and each bad
 //! one is there with its reason.
 
+use cluster_core::chain::double;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 
@@ -9,24 +10,11 @@ use crate::emit::{self, Emitted};
 
 const BAD: usize = 1_000;
 
-/// Real topics, and data that are cut, flipped, blown up or noise.
+/// Real topics, and spoiled data.
 fn bad(dice: &mut ChaCha20Rng) -> Emitted {
     let good = [emit::operator(50), emit::cluster_node(200), emit::request(1), emit::registration(60, 0)];
     let (contract, topics, mut data) = good[(dice.next_u32() % 4) as usize].clone();
-    match dice.next_u32() % 4 {
-        0 => data.truncate((dice.next_u32() as usize) % data.len().max(1)),
-        1 => dice.fill_bytes(&mut data),
-        2 => {
-            // An absurd offset, length or count in one of the words.
-            let at = 32 * ((dice.next_u32() as usize) % (data.len() / 32));
-            data[at..at + 32].fill(0xff);
-        }
-        _ => {
-            let length = (dice.next_u32() % 300) as usize;
-            data = vec![0; length];
-            dice.fill_bytes(&mut data);
-        }
-    }
+    double::spoil(dice, &mut data);
     (contract, topics, data)
 }
 

@@ -71,3 +71,36 @@ async fn the_command_asks_a_running_node_and_reads_a_stopped_one() {
     assert!(run("rescan", "", &[]).ok);
     assert!(run("status", "", &[]).out.contains("nothing was read from the contracts yet"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_is_read_running_and_stopped() {
+    let anvil = Anvil::start_at(now_ms() / 1_000).await;
+    let mut world = World::new(4);
+    let folder = world.dir.path().to_owned();
+    assert!(node(&folder, &["keygen"]).ok);
+    let identity = IdentityConfig { key_file: folder.join("key.json"), password_file: folder.join("password.txt") };
+    world.gateway_key = load_identity(&identity).unwrap();
+    world.chain = config(vec![anvil.url.clone()]);
+    anvil.emit(&emit::operator_with(0, &world.keys[&ME].public_key())).await;
+    anvil.emit(&emit::cluster_node_with(&world.gateway_key.public_key(), &world.wallet)).await;
+    let gateway = world.start_gateway().await;
+    let http = gateway.http_address().unwrap().to_string();
+    std::fs::write(folder.join("gateway.toml"), "data_dir = \"gateway\"\n[service]\nurl = \"\"\n").unwrap();
+    let run = |what: &str, more: &[&str]| {
+        let args = ["chain", what, "--config", "gateway.toml", "--http", http.as_str()];
+        tokio::task::block_in_place(|| node(&folder, &[&args, more].concat()))
+    };
+    let as_gateway = ["--role", "gateway"];
+
+    until("a gateway that has caught up", || run("status", &as_gateway).out.contains("running, everything confirmed"))
+        .await;
+    assert_eq!(row(&run("status", &as_gateway), "operators"), "1", "operator 0 is one");
+    gateway.shutdown().await;
+    let stopped = run("status", &as_gateway);
+    assert_eq!((row(&stopped, "node"), row(&stopped, "cluster nodes")), ("stopped".to_owned(), "1".to_owned()));
+    assert!(run("quarantine", &as_gateway).out.contains("no event is in quarantine"));
+    let refused = run("status", &[]);
+    assert!(!refused.ok && refused.err.contains("--role gateway"), "{}", refused.err);
+    assert!(run("rescan", &as_gateway).ok);
+    assert!(run("status", &as_gateway).out.contains("nothing was read from the contracts yet"));
+}

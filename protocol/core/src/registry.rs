@@ -110,12 +110,6 @@ pub enum RegistryError {
         /// Entries allowed.
         limit: usize,
     },
-    /// Operator ids start at 1.
-    #[error("operator {name:?} has the id 0; ids start at 1")]
-    ZeroId {
-        /// Its name.
-        name: String,
-    },
     /// The same id twice.
     #[error("operators {first:?} and {second:?} both have the id {id}")]
     DuplicateId {
@@ -205,9 +199,6 @@ impl TryFrom<RegistryFile> for FileRegistry {
         let mut operators: BTreeMap<OperatorId, OperatorEntry> = BTreeMap::new();
         for entry in file.operators {
             check_name("an operator", &entry.name)?;
-            if entry.id == OperatorId(0) {
-                return Err(RegistryError::ZeroId { name: entry.name });
-            }
             if let Some(first) = operators.get(&entry.id) {
                 return Err(RegistryError::DuplicateId { id: entry.id, first: first.name.clone(), second: entry.name });
             }

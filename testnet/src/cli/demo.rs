@@ -12,7 +12,7 @@ use cluster_node::network::{Link, Transport};
 use cluster_testnet::ceremony::Finished;
 use cluster_testnet::console::working_step;
 use cluster_testnet::demo::{is_ready, write_files, write_replaced, Demo, Options, REPLACED_FOLDER};
-use cluster_testnet::evm::{ChainOptions, Tools};
+use cluster_testnet::evm::{Bond, ChainOptions, Gate, Tools};
 use cluster_testnet::progress::Progress;
 use cluster_testnet::replace::Replaced;
 use cluster_testnet::report::ReadinessFigures;
@@ -76,6 +76,13 @@ pub(super) struct DemoArgs {
     /// one more operator: the same keys in another committee, without a chain.
     #[arg(long, value_name = "OPERATOR")]
     replace: Option<u32>,
+    /// On the chain: the gate through which the keys go to Lido's module, `permissionless` unless given. `ics` and `idvtc` are vetted: the owner is put on the
+    /// gate's list, and proves that.
+    #[arg(long, value_enum)]
+    gate: Option<GateArg>,
+    /// On the chain: what the bond of the keys is paid in, `eth` unless given. The owner's wallet has all three.
+    #[arg(long, value_enum)]
+    bond: Option<BondArg>,
     /// Keep the network running afterwards, until Ctrl-C. Lines on its standard input stop and start operators and the
     /// service; `help` lists them.
     #[arg(long)]
@@ -86,6 +93,26 @@ pub(super) struct DemoArgs {
 pub(super) enum ChainArg {
     None,
     Anvil,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum GateArg {
+    /// For everybody.
+    Permissionless,
+    /// For identified community stakers.
+    Ics,
+    /// For identified clusters of distributed validators.
+    Idvtc,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum BondArg {
+    /// Ether.
+    Eth,
+    /// stETH.
+    Steth,
+    /// wstETH.
+    Wsteth,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -140,6 +167,9 @@ fn options(args: &DemoArgs) -> anyhow::Result<Options> {
     if args.replace.is_some() && args.chain != ChainArg::None {
         bail!("--replace shows the reshare alone; leave --chain out");
     }
+    if args.chain == ChainArg::None && (args.gate.is_some() || args.bond.is_some()) {
+        bail!("--gate and --bond are about Lido's module, which is on a chain: give --chain anvil");
+    }
     let address = withdrawal_address(&args.withdrawal_address, args.network).map_err(anyhow::Error::msg)?;
     let seed = args.seed.unwrap_or_else(|| u64::from(OsRng.next_u32()));
     Ok(Options {
@@ -152,7 +182,20 @@ fn options(args: &DemoArgs) -> anyhow::Result<Options> {
         kill: args.kill.map(|(operator, step)| (operator, step, args.restart)),
         byzantine: args.byzantine.clone(),
         relay: args.walletconnect_relay.clone(),
-        chain: (args.chain == ChainArg::Anvil).then_some(ChainOptions { first_operator_id: args.first_operator_id }),
+        chain: (args.chain == ChainArg::Anvil).then_some(ChainOptions {
+            first_operator_id: args.first_operator_id,
+            gate: match args.gate {
+                None | Some(GateArg::Permissionless) => Gate::Permissionless,
+                Some(GateArg::Ics) => Gate::Ics,
+                Some(GateArg::Idvtc) => Gate::Idvtc,
+            },
+            bond: match args.bond {
+                None | Some(BondArg::Eth) => Bond::Eth,
+                Some(BondArg::Steth) => Bond::Steth,
+                Some(BondArg::Wsteth) => Bond::Wsteth,
+            },
+            ..ChainOptions::default()
+        }),
         replace: args.replace,
         ..Options::new(args.network, args.operators, args.validators, seed)
     })

@@ -4,6 +4,7 @@
 //! 1 when something failed, 2 for a wrong command line, 3 when validators exist but operators are missing (`incomplete`) or
 //! duties fell short, 4 when duties broke what must always hold.
 
+mod chain_trouble;
 mod console;
 mod demo;
 mod duties;
@@ -30,6 +31,15 @@ enum Command {
     /// its shares (incomplete), so that there is nothing to deposit yet.
     #[command(after_help = format!("Commands on the standard input of --serve:\n{}", cluster_testnet::console::HELP))]
     Demo(demo::DemoArgs),
+    /// Let a whole network follow a chain that goes back, emits garbage, and is read through endpoints that die and lie.
+    ///
+    /// Everybody has two endpoints before anvil, which refuse connections, answer 429, lie about the head, give out a hundred
+    /// blocks at once or are slow, each for a moment. Blocks with every kind of event are taken back. After each reorganisation, and at
+    /// the end, operators, gateway and service must know and do what the chain says, all of it and nothing else; no ceremony may
+    /// run twice, and every event that is none must be in quarantine with its reason.
+    ///
+    /// Exit codes: 0 all of that is so; 1 it is not, or it failed.
+    ChainTrouble(chain_trouble::ChainTroubleArgs),
     /// Run validators of a committee on a beacon chain, with faults, and leave figures in a folder.
     ///
     /// Exit codes: 0 all that was expected was reached; 1 it failed; 3 participation, blocks or finality are short of what
@@ -52,6 +62,7 @@ pub fn main() -> ExitCode {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let done = match Cli::parse().command {
         Command::Demo(args) => demo::run(&args),
+        Command::ChainTrouble(args) => chain_trouble::run(&args),
         Command::Duties(args) => duties::run(&args),
         Command::OperatorProcess(args) => duties::run_operator(&args),
         Command::Measure(args) => measure::run(&args),

@@ -19,6 +19,7 @@ pub mod builder;
 pub mod byzantine;
 pub mod checker;
 pub mod exit;
+mod folder;
 mod fork;
 pub mod keys;
 pub mod observer;
@@ -35,3 +36,5 @@ pub mod setup;
 pub mod signed;
 pub mod stats;
 pub mod timeline;
+
+pub use folder::FolderError;

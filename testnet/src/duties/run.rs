@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::beacons::Beacons;
 use super::builder;
 use super::exit::{self, Order};
+use super::folder::{self, FolderError};
 use super::keys::{self, Key, KeysError, Made};
 use super::observer::{Observer, ObserverError, Watched};
 use super::on_chain::{Leave, OnChain};
@@ -49,9 +50,9 @@ pub enum RunError {
         /// The system's words.
         reason: String,
     },
-    /// The folder holds something else.
-    #[error("{0} holds files that are not of an earlier run; name an empty or a new folder with --out")]
-    Folder(PathBuf),
+    /// The folder.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
     /// The keys.
     #[error(transparent)]
     Keys(#[from] KeysError),
@@ -139,7 +140,7 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     async fn start(plan: &'a Plan, progress: &'a Progress) -> Result<Self, RunError> {
         let options = &plan.options;
-        let dir = prepare(&options.out)?;
+        let dir = folder::prepare(&options.out)?;
         let world = options.world();
         let how = if options.split { "get shares of the well-known" } else { "make the" };
         progress.line(&format!("{} operators {how} keys of {} validators", options.operators, options.validators));
@@ -451,32 +452,6 @@ fn setup(
         one_way: plan.one_way.clone(),
         byzantine: plan.byzantine.clone(),
     }
-}
-
-/// An empty folder for the run: what an earlier run left in it is removed, anything else is not touched.
-fn prepare(out: &Path) -> Result<PathBuf, RunError> {
-    let failed = |error: std::io::Error| RunError::File { path: out.to_owned(), reason: error.to_string() };
-    std::fs::create_dir_all(out).map_err(failed)?;
-    let dir = std::path::absolute(out).map_err(failed)?;
-    let mut entries = Vec::new();
-    for entry in std::fs::read_dir(&dir).map_err(failed)? {
-        entries.push(entry.map_err(failed)?.path());
-    }
-    if entries.is_empty() {
-        return Ok(dir);
-    }
-    if !dir.join(setup::FILE).is_file() {
-        return Err(RunError::Folder(out.to_owned()));
-    }
-    for path in entries {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if matches!(&*name, "network" | "beacon") {
-            std::fs::remove_dir_all(&path).map_err(failed)?;
-        } else if matches!(&*name, setup::FILE | REPORT_FILE) || name.starts_with("operator-") {
-            std::fs::remove_file(&path).map_err(failed)?;
-        }
-    }
-    Ok(dir)
 }
 
 fn listen_address(transport: Transport) -> &'static str {

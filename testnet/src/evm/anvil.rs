@@ -4,6 +4,8 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
+use cluster_node::service_client::now_ms;
+
 use super::{EvmError, Tools};
 
 /// Stops anvil when the standard input closes, which happens when this process ends, however it ends.
@@ -30,13 +32,19 @@ pub struct Anvil {
 }
 
 impl Anvil {
-    /// Starts it on a free port, on a development chain, where every transaction gets a block at once.
-    pub fn start(tools: &Tools) -> Result<Self, EvmError> {
+    /// Starts it on a free port, on a development chain, where every transaction gets a block at once. Its clock is so many
+    /// seconds late.
+    pub fn start(tools: &Tools, late_s: u64) -> Result<Self, EvmError> {
         let failed = |reason: String| EvmError::Process { what: "anvil", reason };
+        let clock = match late_s {
+            0 => Vec::new(),
+            late_s => vec!["--timestamp".to_owned(), (now_ms() / 1_000).saturating_sub(late_s).to_string()],
+        };
         let mut shell = Command::new("/bin/sh")
             .args(["-c", SCRIPT, "anvil", "--port", "0", "--chain-id", DEVELOPMENT_CHAIN])
             .args(["--block-time", BLOCK_S, "--mixed-mining", "--gas-limit", BLOCK_GAS])
             .args(["--prune-history", STATES])
+            .args(clock)
             .env("ANVIL", &tools.anvil)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -7,6 +7,7 @@ use cluster_core::network::Network;
 use cluster_core::request::{EventLookup, EventRequest, SignedRequest};
 use cluster_crypto::ethereum::{Address, WalletKey};
 use cluster_node::config::ChainConfig;
+use cluster_node::service_client::now_ms;
 use ethers::core::types;
 use serde_json::{json, Value};
 
@@ -14,7 +15,7 @@ use super::{
     approveCall, generateDepositDataCall, generateExitDataCall, getActionFeeCall, registerClusterNodeCall,
     registerOperatorCall, submitCall, verifyOperatorCall, wrapCall,
 };
-use super::{deploy::ADMIN_KEY, Anvil, Deployment, EvmError, Receipt, Rpc, Tools};
+use super::{deploy::ADMIN_KEY, Anvil, Bond, Deployment, EvmError, Gate, Receipt, Rpc, Tools};
 use crate::world::{Wanted, World};
 
 /// Blocks that must follow one: enough that an event is not acted on in its own block.
@@ -35,17 +36,27 @@ const GENERATE_DEPOSIT_DATA: u64 = 1;
 const GENERATE_EXIT_DATA: u64 = 2;
 /// Seconds between blocks once everybody is registered; until then every transaction has a block at once.
 const BLOCK_S: u64 = 1;
+/// Seconds between blocks of the past.
+const OLD_BLOCK_S: u64 = 12;
+/// Age of the newest block of the past, in seconds: readers take what is older in ranges.
+const OLD_S: u64 = 1_200;
 
 /// What a chain is to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChainOptions {
     /// The id of the first operator that registers: 0 or 1.
     pub first_operator_id: u32,
+    /// Old blocks that follow the registrations, for readers to catch up with.
+    pub old_blocks: u64,
+    /// The way of the owner's keys to Lido's module.
+    pub gate: Gate,
+    /// What their bond is paid in.
+    pub bond: Bond,
 }
 
 impl Default for ChainOptions {
     fn default() -> Self {
-        Self { first_operator_id: 1 }
+        Self { first_operator_id: 1, old_blocks: 0, gate: Gate::default(), bond: Bond::default() }
     }
 }
 
@@ -82,7 +93,7 @@ pub struct Chain {
     admin: WalletKey,
 }
 
-fn ether(amount: u64) -> U256 {
+pub(super) fn ether(amount: u64) -> U256 {
     U256::from(amount) * U256::from(1_000_000_000_000_000_000u64)
 }
 
@@ -94,7 +105,8 @@ impl Chain {
     /// Starts anvil, deploys, and registers everybody of `world`, whose operator ids must begin with
     /// `options.first_operator_id`.
     pub async fn start(tools: &Tools, world: &World, options: ChainOptions) -> Result<Self, EvmError> {
-        let anvil = Anvil::start(tools)?;
+        let past_s = if options.old_blocks == 0 { 0 } else { OLD_S + options.old_blocks * OLD_BLOCK_S };
+        let anvil = Anvil::start(tools, past_s)?;
         let rpc = Rpc::new(anvil.url(), world.network.chain_id())?;
         let deployment = Deployment::make(tools, &rpc, anvil.url(), world.network, options.first_operator_id).await?;
         let key = hex::FromHex::from_hex(ADMIN_KEY).unwrap_or([1; 32]);
@@ -103,8 +115,20 @@ impl Chain {
         let chain = Self { anvil, rpc, deployment, admin };
         chain.register_operators(world).await?;
         chain.register_owner(world).await?;
+        chain.grow_old(options.old_blocks).await?;
         let () = chain.rpc.ask("evm_setIntervalMining", json!([BLOCK_S])).await?;
         Ok(chain)
+    }
+
+    /// Makes blocks of the past, and goes on now.
+    async fn grow_old(&self, blocks: u64) -> Result<(), EvmError> {
+        if blocks == 0 {
+            return Ok(());
+        }
+        let (count, apart) = (format!("{blocks:#x}"), format!("{OLD_BLOCK_S:#x}"));
+        let () = self.rpc.ask("anvil_mine", json!([count, apart])).await?;
+        let _set: Value = self.rpc.ask("evm_setTime", json!([now_ms() / 1_000])).await?;
+        self.mine(1).await
     }
 
     /// URL of its JSON-RPC interface.
@@ -209,6 +233,7 @@ impl Chain {
             csm_idvtc_gate: Some(csm.idvtc_gate),
             csm_exit_penalties: Some(csm.watchers),
             lido_exit_bus: Some(csm.watchers),
+            deposit_contract: Some(csm.deposit_contract),
             lido_locator: Some(csm.locator),
             steth: Some(csm.steth),
             wsteth: Some(csm.wsteth),

@@ -70,6 +70,8 @@ pub struct CsmContracts {
     /// Exit bus, strikes and exit penalties in one.
     pub watchers: Address,
     pub staking_router: Address,
+    /// Of the beacon chain.
+    pub deposit_contract: Address,
     pub withdrawal_vault: Address,
     pub el_rewards_vault: Address,
 }

@@ -9,12 +9,18 @@
 //! | `abi.rs` | functions that are called |
 //! | `deploy.rs` | the contracts by their deployment script, Lido's vaults where the network has them |
 //! | `chain.rs` | who is registered, and requests by events |
-//! | `registration.rs`, `lido.rs` | validators given to committees, and to Lido's module |
+//! | `branch.rs` | blocks that are taken back, others in their place, garbage of a contract |
+//! | `endpoint.rs` | a proxy before anvil with faults that can be switched |
+//! | `registration.rs`, `lido.rs` | validators given to committees, and to Lido's module, which deposits for them |
+//! | `gates.rs` | the gates of Lido's module, and who is on the list of one |
 
 mod abi;
 mod anvil;
+mod branch;
 mod chain;
 mod deploy;
+mod endpoint;
+mod gates;
 mod lido;
 mod registration;
 mod rpc;
@@ -24,8 +30,11 @@ use std::path::PathBuf;
 
 pub use abi::*;
 pub use anvil::Anvil;
+pub use branch::{Garbage, Snapshot};
 pub use chain::{Chain, ChainOptions, Exited, Requested};
 pub use deploy::{CsmContracts, Deployment};
+pub use endpoint::{Endpoint, Fault};
+pub use gates::{Bond, Gate};
 pub use lido::{Keys, Submitted};
 pub use registration::{Registered, Registration};
 pub use rpc::{Receipt, Rpc, GAS_CAP};

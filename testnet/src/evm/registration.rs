@@ -4,12 +4,12 @@ use alloy_primitives::{Address as SolAddress, Bytes, U256};
 use alloy_sol_types::SolCall;
 use cluster_core::certificate::Certificate;
 use cluster_core::chain::PubkeyBytes;
-use cluster_crypto::ethereum::WalletKey;
+use cluster_crypto::ethereum::{Address, WalletKey};
 
 use super::rpc::{gas_limit, GAS_CAP};
 use super::{
-    batchRegisterValidatorCall, operatorFeeCall, registerValidatorCall, registerValidatorGroupsCall, Chain, EvmError,
-    Group, Receipt,
+    batchRegisterValidatorCall, depositCall, operatorFeeCall, registerValidatorCall, registerValidatorGroupsCall,
+    removeValidatorCall, setFeeRecipientAddressCall, Chain, EvmError, Group, Receipt,
 };
 
 /// What the contract is given for one validator.
@@ -116,6 +116,36 @@ impl Chain {
             Err(EvmError::Refused { reason, .. }) if reason.to_lowercase().contains("gas") => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// Pays for so many blocks more of a validator with a committee of so many operators.
+    pub async fn top_up(
+        &self,
+        wallet: &WalletKey,
+        pubkey: &PubkeyBytes,
+        operators: usize,
+        blocks: u64,
+    ) -> Result<Receipt, EvmError> {
+        let price = self.rpc.read(self.deployment.network, &operatorFeeCall { withNetworkFee: true }).await?;
+        let amount = price * U256::from(blocks) * U256::from(operators);
+        let call = depositCall {
+            publickeys: vec![Bytes::copy_from_slice(&pubkey.0)],
+            eachamounts: vec![amount],
+            totalamount: amount,
+        };
+        self.rpc.send(wallet, self.deployment.network, &call, amount).await
+    }
+
+    /// Takes a validator away from its committee.
+    pub async fn remove(&self, wallet: &WalletKey, pubkey: &PubkeyBytes) -> Result<Receipt, EvmError> {
+        let call = removeValidatorCall { publicKeys: vec![Bytes::copy_from_slice(&pubkey.0)] };
+        self.rpc.send(wallet, self.deployment.network, &call, U256::ZERO).await
+    }
+
+    /// Where the fees of all validators of this wallet go that are not Lido's.
+    pub async fn set_fee_recipient(&self, wallet: &WalletKey, recipient: Address) -> Result<Receipt, EvmError> {
+        let call = setFeeRecipientAddressCall { recipient: SolAddress::from(recipient.0) };
+        self.rpc.send(wallet, self.deployment.operator_config, &call, U256::ZERO).await
     }
 
     /// What these cost, to the wei, and whether the contract takes that and nothing else: no wei more, none less.

@@ -174,14 +174,6 @@ impl Rpc {
             number: receipt.block_number.unwrap_or_default().as_u64(),
             hash: Hash32(receipt.block_hash.unwrap_or_default().0),
         };
-        let log = |log: types::Log| Log {
-            block,
-            transaction_hash: Hash32(hash.0),
-            block_log_index: log.log_index.unwrap_or_default().low_u32(),
-            contract: Address(log.address.0),
-            topics: log.topics.into_iter().map(|topic| topic.0).collect(),
-            data: log.data.to_vec(),
-        };
         Ok(Receipt {
             transaction: Hash32(hash.0),
             block,
@@ -193,6 +185,21 @@ impl Rpc {
     /// Gives an account this much, in wei.
     pub async fn set_balance(&self, account: Address, wei: U256) -> Result<(), EvmError> {
         self.ask("anvil_setBalance", json!([account, wei])).await
+    }
+}
+
+/// A log as an execution node gives it.
+pub(super) fn log(log: types::Log) -> Log {
+    Log {
+        block: BlockRef {
+            number: log.block_number.unwrap_or_default().as_u64(),
+            hash: Hash32(log.block_hash.unwrap_or_default().0),
+        },
+        transaction_hash: Hash32(log.transaction_hash.unwrap_or_default().0),
+        block_log_index: log.log_index.unwrap_or_default().low_u32(),
+        contract: Address(log.address.0),
+        topics: log.topics.into_iter().map(|topic| topic.0).collect(),
+        data: log.data.to_vec(),
     }
 }
 

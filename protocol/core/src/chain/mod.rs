@@ -11,8 +11,11 @@
 //! | [`facts`](Facts) | what follows from the events; only an owner's events act on the owner's validators |
 //! | [`ledger`](Ledger) | facts with the way back: one undo record per block, quarantine, retries |
 //! | [`follower`](Follower) | which blocks to ask for next, reorganisations, ranges, patience |
+//! | `double` | for tests: a contract that emits whatever it is told to |
 
 pub mod abi;
+#[cfg(feature = "simulation")]
+pub mod double;
 mod event;
 mod facts;
 mod fold;

@@ -51,7 +51,7 @@ fn each_mistake_is_refused_and_names_the_entries() {
     assert!(two(&alpha, &operator(2, "beta", &key(1), "")).contains("operator 1 (alpha) and operator 2 (beta)"));
     let gateway = format!("[[gateways]]\nname = \"gate\"\npublic_key = \"{}\"\n", key(1));
     assert!(two(&alpha, &gateway).contains("operator 1 (alpha) and gateway gate"));
-    assert!(two(&alpha, &operator(0, "beta", &key(2), "")).contains("\"beta\" has the id 0"));
+    assert!(two(&operator(0, "nil", &key(1), ""), &operator(0, "beta", &key(2), "")).contains("both have the id 0"));
     assert!(two(&alpha, &operator(2, "", &key(2), "")).contains("name"));
     assert!(two(&alpha, &operator(2, &"x".repeat(65), &key(2), "")).contains("name"));
     assert!(two(&alpha, &operator(2, "bell\\u0007", &key(2), "")).contains("name"));
@@ -62,6 +62,13 @@ fn each_mistake_is_refused_and_names_the_entries() {
     assert!(two(&alpha, &operator(2, "beta", &key(2), "colour = \"red\"")).contains("colour"));
     assert!(FileRegistry::parse("network = \"ropsten\"").unwrap_err().to_string().contains("registry cannot be read"));
     assert!(FileRegistry::parse("{").is_err());
+}
+
+#[test]
+fn zero_is_an_id_as_the_contracts_give_it() {
+    let registry = parse(&(operator(1, "beta", &key(2), "") + &operator(0, "alpha", &key(1), ""))).unwrap();
+    assert_eq!(registry.operator(OperatorId(0)).unwrap().name, "alpha");
+    assert_eq!(registry.operators().len(), 2);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use alloy_primitives::{Address as SolAddress, Bytes, U256};
 use alloy_sol_types::{sol, SolCall, SolValue};
+use cluster_core::chain::double;
 use cluster_crypto::ethereum::Address;
 use serde_json::{json, Value};
 use std::io::{BufRead, BufReader};
@@ -65,35 +66,6 @@ fn creation_code(name: &str) -> Vec<u8> {
     let artefact: Value = serde_json::from_str(&text).unwrap();
     let code = artefact["bytecode"]["object"].as_str().unwrap();
     hex::decode(code.trim_start_matches("0x")).unwrap_or_else(|_| panic!("{name} has to be linked"))
-}
-
-/// A contract that emits what it is called with: number of topics (1 byte), topics, data.
-fn echo_code() -> Vec<u8> {
-    // Copies the call's data to memory, then one branch for each number of topics: LOGn(mem[1 + 32 n..], topics).
-    let mut code = vec![0x36, 0x5f, 0x5f, 0x37]; // calldatacopy(0, 0, calldatasize)
-    let mut branches = Vec::new();
-    for topics in 0u8..=4 {
-        let mut branch = vec![0x5b]; // jumpdest
-        for topic in (0..topics).rev() {
-            branch.extend([0x60, 1 + 32 * topic, 0x51]); // mload(1 + 32 topic)
-        }
-        let offset = 1 + 32 * topics;
-        branch.extend([0x60, offset, 0x36, 0x03]); // size = calldatasize - offset
-        branch.extend([0x60, offset, 0xa0 + topics, 0x00]); // logN(offset, size, topics...); stop
-        branches.push(branch);
-    }
-    // Each test of the first byte takes 10 bytes: dup? no: push0 calldataload push1 248 shr push1 n eq push1 at jumpi.
-    let table = 11 * branches.len();
-    let mut at = code.len() + table + 1;
-    let mut tail: Vec<u8> = Vec::new();
-    for (topics, branch) in branches.iter().enumerate() {
-        code.extend([0x5f, 0x35, 0x60, 0xf8, 0x1c, 0x60, topics as u8, 0x14, 0x60, at as u8, 0x57]);
-        tail.extend(branch);
-        at += branch.len();
-    }
-    code.push(0x00);
-    code.extend(tail);
-    code
 }
 
 /// A wallet of EIP-1271 that agrees to what `owner` signed; bytes after the first 65 of a signature are nobody's business.
@@ -238,7 +210,7 @@ impl Anvil {
 
     /// From now on this address emits whatever it is called with.
     pub async fn make_echo(&self, address: Address) {
-        self.rpc("anvil_setCode", json!([address, format!("0x{}", hex::encode(echo_code()))])).await;
+        self.rpc("anvil_setCode", json!([address, format!("0x{}", hex::encode(double::code()))])).await;
     }
 
     pub async fn set_code(&self, address: Address, code: &[u8]) {
@@ -247,9 +219,7 @@ impl Anvil {
 
     /// Makes an echo emit a log.
     pub async fn emit(&self, echo: Address, topics: &[[u8; 32]], data: &[u8]) -> Receipt {
-        let mut call = vec![topics.len() as u8];
-        call.extend(topics.concat());
-        call.extend(data);
+        let call = double::call_data(topics, data);
         let receipt = self.send(Address([0xee; 20]), Some(echo), call, U256::ZERO).await;
         assert_eq!((receipt.succeeded, receipt.logs), (true, 1));
         receipt
