@@ -20,7 +20,7 @@ use crate::network::Part;
 use crate::owner::OwnerError;
 
 /// How long everybody has to know and do what the chain says, whatever is wrong with the endpoints.
-const PATIENCE: Duration = Duration::from_secs(90);
+pub(super) const PATIENCE: Duration = Duration::from_secs(180);
 const LOOK: Duration = Duration::from_millis(100);
 /// Blocks that must follow one, as everybody is configured.
 const CONFIRMATIONS: u64 = 1;
