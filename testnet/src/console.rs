@@ -12,8 +12,7 @@ use crate::demo::{find, DemoError};
 use crate::network::{NetworkError, Testnet};
 
 /// What `help` answers.
-pub const HELP: &str = "\
-  operators                 who runs, for how many validators, and how many are ordered to exit
+pub const HELP: &str = "  operators                 who runs, for how many validators, and how many are ordered to exit
   stop-operator N           kill operator N (its position or id), as SIGKILL would
   stop-operator N@STEP      let it die when a ceremony enters the step: commit, deal, echo, verdicts, store, sign, certify
   start-operator N          start it again, on what it had stored
