@@ -234,7 +234,7 @@ impl Run<'_> {
         let began = Instant::now();
         self.settled(&format!("before the reorganisation: {what}")).await?;
         let lost_read_ms = began.elapsed().as_secs_f64() * 1_000.0;
-        if kind == Kind::Request && self.dice.next_u32() % 2 == 0 {
+        if kind == Kind::Request && self.dice.next_u32().is_multiple_of(2) {
             self.ready(self.acts.newest()).await?;
         }
 
