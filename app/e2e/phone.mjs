@@ -10,7 +10,7 @@ function memory() {
     getKeys: async () => [...held.keys()],
     getEntries: async () => [...held.entries()],
     getItem: async (key) => held.get(key),
-    setItem: async (key, value) => void held.set(key, structuredClone(value)),
+    setItem: async (key, value) => void held.set(key, JSON.parse(JSON.stringify(value ?? null))),
     removeItem: async (key) => void held.delete(key),
   };
 }

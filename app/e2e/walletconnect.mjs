@@ -21,7 +21,7 @@ async function assertSealed({ page, sockets }, relay) {
   const kept = await page.evaluate(async () => ({
     local: Object.keys(localStorage),
     session: Object.keys(sessionStorage),
-    databases: (await indexedDB.databases()).map(({ name }) => name),
+    databases: (await window.indexedDB.databases()).map(({ name }) => name),
   }));
   assert.deepEqual(kept.databases, [], 'no database is kept');
   assert.ok(

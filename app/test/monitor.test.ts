@@ -152,8 +152,12 @@ describe('performance', () => {
   });
 });
 
-const key = (index: number, states: KeyState[], more: Partial<Key> = {}): Key =>
-  ({ index, pubkey: pubkey(index), states, ...more }) as Key;
+const key = (index: number, states: KeyState[], more: Partial<Key> = {}): Key => ({
+  index,
+  pubkey: pubkey(index),
+  states,
+  ...more,
+});
 
 const OPERATOR = {
   node_operator_id: 3,
@@ -193,7 +197,7 @@ describe('alerts', () => {
   });
 
   test('the time that is left for an exit counts down', () => {
-    const asked = key(0, ['EXIT_REQUESTED'], { exit_requested_at_s: 1_000 } as Partial<Key>);
+    const asked = key(0, ['EXIT_REQUESTED'], { exit_requested_at_s: 1_000 });
     expect(exitDueS(asked, 345_600n, 1_000)).toBe(345_600);
     expect(exitDueS(asked, undefined, 1_000)).toBeUndefined();
     expect(exitDueS(key(0, ['ACTIVE']), 1n, 0)).toBeUndefined();

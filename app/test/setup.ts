@@ -7,7 +7,7 @@ if (typeof document !== 'undefined') {
   Blob.prototype.text = function () {
     return new Promise((resolve, reject) => {
       const reader = new FileReader();
-      reader.onload = () => resolve(String(reader.result));
+      reader.onload = () => resolve(reader.result as string);
       reader.onerror = () => reject(new Error('the file cannot be read'));
       reader.readAsText(this);
     });

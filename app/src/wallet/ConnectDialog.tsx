@@ -44,7 +44,7 @@ export function ConnectDialog({ open, onOpenChange }: Props) {
   const wallets = offered(useConnectors(), 'ethereum' in window);
   const phone = wallets.find(({ id }) => id === PHONE);
   const { uri, forget } = usePairingUri(phone);
-  const pairing = connect.isPending && connect.variables.connector === phone && phone !== undefined;
+  const pairing = phone !== undefined && connect.isPending && connect.variables.connector === phone;
   const choose = (connector: Connector) => {
     forget();
     connect.mutate({ connector, chainId: config.chain_id });

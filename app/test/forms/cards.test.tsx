@@ -42,7 +42,7 @@ describe('registration', () => {
     head: { number: 1n, timestamp: 1_790_000_000n },
   };
   const shares = ['aa', 'bb', 'cc'].map((byte) => ({
-    pubkey: `0x${byte.repeat(48)}` as Hex,
+    pubkey: `0x${byte.repeat(48)}`,
     operatorIds: [1, 2, 3, 4],
     publicShares: Array<Hex>(4).fill(`0x${'01'.repeat(48)}`),
     sealedShares: Array<Hex>(4).fill(`0x${'02'.repeat(93)}`),

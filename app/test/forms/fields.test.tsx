@@ -156,7 +156,7 @@ function NewOperator({ account }: { account: `0x${string}` }) {
 }
 
 describe('a new node operator', () => {
-  const draft = () => JSON.parse(screen.getByTestId('made').textContent ?? '') as CsmDraft;
+  const draft = () => JSON.parse(screen.getByTestId('made').textContent) as CsmDraft;
 
   test('gates are shown with the bond of what was chosen, to the last digit', () => {
     render(<NewOperator account={ADDRESS} />);

@@ -80,7 +80,7 @@ export async function show(children: ReactNode, { contracts, balance = 10n ** 21
         : Promise.reject(Object.assign(new Error(`the test does not know ${method}`), { code: -32601 }));
     },
   } as unknown as EIP1193Provider;
-  const wallet = injected({ target: { id: 'test', name: 'Test', provider: () => provider as never } });
+  const wallet = injected({ target: { id: 'test', name: 'Test', provider: () => provider } });
   const config = createConfig({
     chains: [hoodi],
     connectors: [wallet],
@@ -89,8 +89,7 @@ export async function show(children: ReactNode, { contracts, balance = 10n ** 21
     storage: null,
     transports: { [hoodi.id]: custom(provider, { retryCount: 0 }) },
   });
-  const [connector] = config.connectors;
-  if (connector) await connect(config, { connector });
+  await connect(config, { connector: config.connectors[0] });
   const queries = new QueryClient({ defaultOptions: { queries: { retry: false } } });
   const session = {
     owner: OWNER,

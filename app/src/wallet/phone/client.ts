@@ -4,6 +4,7 @@ import { getAddress, isAddress, UserRejectedRequestError, type Address } from 'v
 import { MemoryStorage } from './storage';
 
 type Client = InstanceType<typeof SignClient>;
+type Options = NonNullable<Parameters<typeof SignClient.init>[0]>;
 export type Session = ReturnType<Client['session']['get']>;
 
 export interface RelaySettings {
@@ -12,12 +13,7 @@ export interface RelaySettings {
 }
 
 /** What the app asks of a wallet; nothing else goes to the phone. */
-export const METHODS = [
-  'personal_sign',
-  'eth_signTypedData_v4',
-  'eth_sendTransaction',
-  'wallet_switchEthereumChain',
-];
+export const METHODS = ['personal_sign', 'eth_signTypedData_v4', 'eth_sendTransaction'];
 /** Codes by which wallets say that the person declined: EIP-1193, and WalletConnect's own. */
 const DECLINED = [4001, 5000, 5001, 5002];
 const LEAVING = { code: 6000, message: 'User disconnected.' };
@@ -35,10 +31,12 @@ export class PairingCancelled extends Error {
  * attestation of this page by a third party, no contract addresses and methods in clear beside a message.
  */
 export async function startClient(settings: RelaySettings): Promise<Client> {
+  // The library names a class of its own, and uses what has its methods.
+  const storage = new MemoryStorage() as unknown as NonNullable<Options['storage']>;
   const client = await SignClient.init({
     projectId: settings.project_id,
     relayUrl: settings.relay_url,
-    storage: new MemoryStorage(),
+    storage,
     telemetryEnabled: false,
     logger: 'silent',
     metadata: {

@@ -16,8 +16,9 @@ interface Held {
 }
 
 /** The person gave up before a wallet answered. */
-// A type and not an interface: wagmi asks for one that has an index.
-export type Cancellable = { cancel: () => void };
+export interface Cancellable extends Record<string, unknown> {
+  cancel: () => void;
+}
 
 /**
  * A wallet on a phone, over WalletConnect's relay. The library is fetched when somebody asks for it. Signatures and transactions go to
@@ -38,13 +39,12 @@ export function phoneWallet(settings: Phone.RelaySettings, chain: Chain, rpcUrl:
     };
     const start = (): Promise<Held> => {
       starting ??= started(settings, (now, event) => {
-        if (event.topic !== now.session?.topic) return;
-        if (event.kind === 'gone') return gone();
+        if (event.topic !== now.session.topic) return;
         if (event.kind === 'session') now.session = event.session;
         if (event.kind === 'chain') chainId = event.chainId;
-        const left = now.phone.accountsOn(now.session, chain.id);
-        if (left.length === 0) return gone();
-        config.emitter.emit('change', { accounts: left, chainId });
+        const left = event.kind === 'gone' ? [] : now.phone.accountsOn(now.session, chain.id);
+        if (left.length === 0) gone();
+        else config.emitter.emit('change', { accounts: left, chainId });
       });
       return starting.catch((error: unknown) => {
         starting = undefined;
@@ -55,8 +55,9 @@ export function phoneWallet(settings: Phone.RelaySettings, chain: Chain, rpcUrl:
       if (method === 'eth_accounts' || method === 'eth_requestAccounts') return accounts();
       if (method === 'eth_chainId') return numberToHex(chainId);
       if (!held?.session) throw new Error('The wallet on the phone is not connected.');
-      if (method === 'wallet_switchEthereumChain' || !held.phone.METHODS.includes(method))
-        return read.request({ method, params } as Parameters<typeof read.request>[0]);
+      // Every question names its chain: there is nothing to switch.
+      if (method === 'wallet_switchEthereumChain') return null;
+      if (!held.phone.METHODS.includes(method)) return read.request({ method, params });
       return held.phone.ask(held.client, held.session.topic, chain.id, { method, params });
     };
     const provider: Provider = { request: request as EIP1193RequestFn };
