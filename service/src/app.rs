@@ -112,7 +112,8 @@ fn page(state: &AppState) -> Response {
 /// in `data:` URLs (EIP-6963); libraries put style sheets into the page, which carry the nonce.
 fn policy(nonce: &str, state: &AppState) -> String {
     let relay = state.app.walletconnect.as_ref().map(|relay| relay.relay_origin.as_str());
-    let others: String = [state.app.rpc_origin.as_deref(), relay].into_iter().flatten().map(|origin| format!(" {origin}")).collect();
+    let others: String =
+        [state.app.rpc_origin.as_deref(), relay].into_iter().flatten().map(|origin| format!(" {origin}")).collect();
     format!(
         "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self' 'nonce-{nonce}'; img-src 'self' data:; \
          font-src 'self'; connect-src 'self'{others}; worker-src 'self'; manifest-src 'self'; base-uri 'none'; \

@@ -8,7 +8,7 @@ use crate::legacy::envelope::LegacyError;
 use crate::metrics::{metrics, observe, Metrics};
 use crate::problem::Problem;
 use crate::rate_limit::RateLimiter;
-use crate::state::{AppSettings, AppState, WalletConnect, Wake};
+use crate::state::{AppSettings, AppState, Wake, WalletConnect};
 use crate::store::{Store, StoreError};
 use crate::{app, legacy, limits, v1};
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -237,7 +237,9 @@ fn app_settings(config: &Config) -> Result<AppSettings, StartError> {
 fn walletconnect(config: &Config) -> Result<Option<WalletConnect>, StartError> {
     let refused = |field, reason| Err(StartError::WalletConnect { field, reason });
     let Some(project_id) = &config.app_walletconnect_project_id else { return Ok(None) };
-    if !(1..=128).contains(&project_id.len()) || !project_id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+    if !(1..=128).contains(&project_id.len())
+        || !project_id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    {
         return refused("project_id", "1 to 128 letters, digits and hyphens");
     }
     if config.app_rpc_url.is_none() {
