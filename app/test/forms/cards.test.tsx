@@ -41,8 +41,9 @@ describe('registration', () => {
     currency: { token: undefined, symbol: 'ETH', decimals: 18 },
     head: { number: 1n, timestamp: 1_790_000_000n },
   };
-  const shares = ['aa', 'bb', 'cc'].map((byte) => ({
-    pubkey: `0x${byte.repeat(48)}`,
+  const keys = ['aa', 'bb', 'cc'].map((byte): Hex => `0x${byte.repeat(48)}`);
+  const shares = keys.map((pubkey) => ({
+    pubkey,
     operatorIds: [1, 2, 3, 4],
     publicShares: Array<Hex>(4).fill(`0x${'01'.repeat(48)}`),
     sealedShares: Array<Hex>(4).fill(`0x${'02'.repeat(93)}`),
