@@ -239,3 +239,5 @@ export const tests = [
   ['validator: top-up, exit, removal', manage],
   ['monitor and cluster', monitorAndCluster],
 ].map(([name, run]) => ({ name: `manage: ${name}`, chain: 'anvil', run }));
+
+export { gone as nothingLeft, makeAndRegister, open, registerButton, SLOW };

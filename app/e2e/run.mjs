@@ -14,6 +14,7 @@ import * as interruptions from './interruptions.mjs';
 import * as money from './money.mjs';
 import * as claims from './claims.mjs';
 import * as contractWallet from './contract-wallet.mjs';
+import * as replace from './replace.mjs';
 
 const files = [
   journey,
@@ -29,15 +30,23 @@ const files = [
   money,
   claims,
   contractWallet,
+  replace,
 ];
 const tests = files.flatMap((file) => file.tests);
 const wanted = process.argv.slice(2);
 const chosen = tests.filter(({ name }) => wanted.length === 0 || wanted.some((part) => name.includes(part)));
 
+const NETWORKS = {
+  none: [],
+  anvil: ['--chain', 'anvil'],
+  // With an operator that is in no committee yet.
+  spare: ['--chain', 'anvil', '--spare-operators', '1'],
+};
+
 /** Networks by the chain that tests name; without one there is no chain. Each is started for its first test. */
 const networks = new Map();
 async function networkFor(chain) {
-  if (!networks.has(chain)) networks.set(chain, await startNetwork(chain ? ['--chain', 'anvil'] : []));
+  if (!networks.has(chain)) networks.set(chain, await startNetwork(NETWORKS[chain ?? 'none']));
   return networks.get(chain);
 }
 

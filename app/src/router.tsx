@@ -48,6 +48,11 @@ const validator = createRoute({
   path: '/validators/$pubkey',
   component: lazyRouteComponent(() => import('./validators/ValidatorPage'), 'ValidatorPage'),
 });
+const replace = createRoute({
+  getParentRoute: () => root,
+  path: '/validators/$pubkey/replace',
+  component: lazyRouteComponent(() => import('./replace/ReplacePage'), 'ReplacePage'),
+});
 
 const performance = createRoute({
   getParentRoute: () => root,
@@ -98,6 +103,7 @@ const routeTree = root.addChildren([
   ceremony,
   validators,
   validator,
+  replace,
   performance,
   csm,
   csmSubmit,

@@ -48,6 +48,8 @@ pub struct Options {
     pub byzantine: Vec<(u32, Behaviour)>,
     /// Seed of keys, lost messages and misbehaviour.
     pub seed: u64,
+    /// Operators beyond the committee, that only wait to be chosen.
+    pub spare_operators: usize,
     /// Everything goes over a chain of our own; none: over the registry file and the service alone.
     pub chain: Option<ChainOptions>,
     /// An operator (position or id) of the committee that is stopped for good when the validators are ready, and replaced by one more
@@ -149,6 +151,7 @@ impl Options {
             kill: None,
             byzantine: Vec::new(),
             seed,
+            spare_operators: 0,
             chain: None,
             replace: None,
             relay: None,
@@ -173,15 +176,14 @@ pub struct Demo {
 impl Demo {
     /// Starts the network in `dir`; returns when it is complete.
     pub async fn start(options: Options, dir: &Path) -> Result<Self, DemoError> {
+        // One more, for the place that becomes free.
+        let spare = options.spare_operators.max(usize::from(options.replace.is_some()));
+        let operators = options.operators + spare;
         let world = match options.chain {
             Some(ChainOptions { first_operator_id, .. }) => {
-                World::generate_from(options.network, first_operator_id, options.operators, options.seed)
+                World::generate_from(options.network, first_operator_id, operators, options.seed)
             }
-            // One more, for the place that becomes free.
-            None => {
-                let operators = options.operators + usize::from(options.replace.is_some());
-                World::generate(options.network, operators, options.seed)
-            }
+            None => World::generate(options.network, operators, options.seed),
         };
         let mut settings = Settings::calm(dir, options.transport, options.timings(), options.seed);
         settings.link = options.link;

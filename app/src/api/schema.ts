@@ -805,6 +805,8 @@ export interface components {
             operator_ids: number[];
             /** @description Checksummed address. */
             owner: string;
+            /** @description The ceremony whose validators are taken over, 0x hex; null when this one makes validators of its own. */
+            previous_ceremony_id?: string | null;
             /** @description Where it stands. */
             status: components["schemas"]["CeremonyStatus"];
             /**
@@ -2108,6 +2110,11 @@ export interface components {
             exiting: components["schemas"]["BeaconFact"];
             /** @description Lido asked for the exit. */
             lido_exit_requested: components["schemas"]["LogFact"];
+            /**
+             * @description The committee by the contract, ascending; null unless registered. It differs from the one that made the key when the
+             *     validator was moved.
+             */
+            operator_ids?: number[] | null;
             /** @description In the network's contract, by its owner. */
             registered: components["schemas"]["LogFact"];
             /** @description In CSM. */

@@ -70,6 +70,7 @@ function Row({ ceremony }: { ceremony: Ceremony }) {
     <li>
       <Link to="/ceremonies/$ceremonyId" params={{ ceremonyId: ceremony.ceremony_id }} className="row-link">
         <span className="row-title">
+          {ceremony.previous_ceremony_id && 'Reshare of '}
           {count} {count === 1 ? 'validator' : 'validators'}
         </span>
         <Badge tone={tone}>{word}</Badge>

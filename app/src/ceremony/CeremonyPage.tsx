@@ -11,9 +11,10 @@ import { Notice } from '../ui/Notice';
 import { PageHead } from '../ui/PageHead';
 import { Skeleton, Spinner } from '../ui/Spinner';
 import { VerifyCard } from '../verify/VerifyCard';
+import { ReshareResult } from '../replace/ReshareResult';
 import { Outcome } from './Outcome';
 import { ProgressGrid } from './ProgressGrid';
-import { CEREMONY_STATUS, when } from './status';
+import { CEREMONY_STATUS, RESHARE_MEANS, shortId, when } from './status';
 import { useProgress } from './useProgress';
 
 export function CeremonyPage() {
@@ -77,13 +78,14 @@ function Live({ ceremony }: { ceremony: Ceremony }) {
   const { tone, word, means } = CEREMONY_STATUS[ceremony.status];
   const open = ceremony.status === 'pending' || ceremony.status === 'running';
   const count = ceremony.validator_count;
+  const previousId = ceremony.previous_ceremony_id ?? undefined;
   return (
     <>
       <PageHead
-        title={`${count} ${count === 1 ? 'validator' : 'validators'}`}
+        title={`${previousId ? 'Reshare of ' : ''}${count} ${count === 1 ? 'validator' : 'validators'}`}
         action={<Badge tone={tone}>{word}</Badge>}
       >
-        {means}
+        {previousId ? RESHARE_MEANS[ceremony.status] : means}
       </PageHead>
       <Card
         title="Operators"
@@ -92,13 +94,28 @@ function Live({ ceremony }: { ceremony: Ceremony }) {
         <ProgressGrid ceremony={ceremony} operators={operators} progress={progress} />
       </Card>
       <Outcome ceremony={ceremony} progress={progress} operators={operators} />
-      {ceremony.status === 'ready' && <VerifyCard ceremony={ceremony} operators={operators} />}
+      {ceremony.status === 'ready' &&
+        (previousId === undefined ? (
+          <VerifyCard ceremony={ceremony} operators={operators} />
+        ) : (
+          <ReshareResult ceremony={{ ...ceremony, previous_ceremony_id: previousId }} operators={operators} />
+        ))}
       <Card title="Details">
         <dl className="facts">
           <dt>Ceremony</dt>
           <dd>
             <Hash value={ceremony.ceremony_id} label="ceremony id" />
           </dd>
+          {previousId && (
+            <>
+              <dt>Takes over the validators of</dt>
+              <dd>
+                <Link to="/ceremonies/$ceremonyId" params={{ ceremonyId: previousId }} className="mono">
+                  {shortId(previousId)}
+                </Link>
+              </dd>
+            </>
+          )}
           <dt>Withdrawals go to</dt>
           <dd>
             <Hash value={ceremony.withdrawal_address} label="withdrawal address" />
@@ -120,7 +137,7 @@ function Live({ ceremony }: { ceremony: Ceremony }) {
             </>
           )}
         </dl>
-        {ceremony.status === 'ready' && (
+        {ceremony.status === 'ready' && previousId === undefined && (
           <Link to="/validators" search={{ ceremony: ceremony.ceremony_id }} className="button button-plain">
             See its validators
           </Link>

@@ -29,13 +29,17 @@ export function Outcome({ ceremony, progress, operators }: Props) {
       ))}
     </ul>
   );
+  const reshare = typeof ceremony.previous_ceremony_id === 'string';
   switch (ceremony.status) {
     case 'aborted':
       return (
         <Notice kind="error" title="The ceremony failed">
           <p>{ceremony.abort_reason ?? progress.reason ?? 'The operators gave no reason.'}</p>
           {blamed}
-          <Again ceremony={ceremony} text="No key is left over." />
+          <Again
+            ceremony={ceremony}
+            text={reshare ? 'The present committee goes on.' : 'No key is left over.'}
+          />
         </Notice>
       );
     case 'expired':
@@ -64,8 +68,22 @@ export function Outcome({ ceremony, progress, operators }: Props) {
   }
 }
 
-/** One request, signed or paid, is one ceremony. After a paid one the next need not be paid: operators take signed requests as well. */
+/** A reshare begins on the page of a validator, everything else with a new request. */
 function Again({ ceremony, text }: { ceremony: Ceremony; text: string }) {
+  return typeof ceremony.previous_ceremony_id === 'string' ? (
+    <>
+      <p>{text} Nothing was paid. Start again from the page of the validator.</p>
+      <Link to="/validators" className="button button-plain">
+        See your validators
+      </Link>
+    </>
+  ) : (
+    <NewRequest ceremony={ceremony} text={text} />
+  );
+}
+
+/** One request, signed or paid, is one ceremony. After a paid one the next need not be paid: operators take signed requests as well. */
+function NewRequest({ ceremony, text }: { ceremony: Ceremony; text: string }) {
   const config = useAppConfig();
   const navigate = useNavigate();
   const [, setDraft] = useDraft();

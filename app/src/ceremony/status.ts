@@ -20,6 +20,18 @@ export const CEREMONY_STATUS: Record<Ceremony['status'], { tone: Tone; word: str
   },
 };
 
+/** What a status means for a ceremony that takes validators over from another one. */
+export const RESHARE_MEANS: Record<Ceremony['status'], string> = {
+  pending: 'The operators have not begun yet. The present committee goes on meanwhile.',
+  running: 'The operators are making new shares of the same keys.',
+  ready:
+    'Every operator of the new committee has signed that it holds its shares. Duties move when you move the validators.',
+  incomplete:
+    'The new shares exist, but some operators have not confirmed them. The present committee goes on meanwhile.',
+  aborted: 'No new shares were made. The present committee goes on, and nothing was paid.',
+  expired: 'No operator began before the deadline. The present committee goes on, and nothing was paid.',
+};
+
 export function shortId(id: string): string {
   return `${id.slice(0, 10)}…${id.slice(-6)}`;
 }

@@ -3,6 +3,7 @@ import type { Validator } from '../api/validators';
 import { describeCall } from '../network/words';
 import { NeedsChain, type Chain } from '../network/NeedsChain';
 import { useSubscriptions, useTerms } from '../network/terms';
+import { ReplaceCard } from '../replace/ReplaceCard';
 import { OwnSent } from '../register/OwnSent';
 import '../styles/manage.css';
 import { Button } from '../ui/Button';
@@ -10,6 +11,7 @@ import { Notice } from '../ui/Notice';
 import { Skeleton } from '../ui/Spinner';
 import { ExitCard } from './ExitCard';
 import { FeeRecipientCard } from './FeeRecipientCard';
+import { isLeaving } from './progress';
 import { SubscriptionCard } from './SubscriptionCard';
 
 /** What the owner of a validator can do with it; nothing where the service reads no chain. */
@@ -43,7 +45,7 @@ function Parts({ chain, validator }: { chain: Chain; validator: Validator }) {
   return (
     <>
       <OwnSent
-        kinds={['register', 'top-up', 'exit', 'remove', 'fee-recipient']}
+        kinds={['register', 'top-up', 'exit', 'remove', 'replace', 'fee-recipient']}
         title="Transactions"
         about={pubkey}
       />
@@ -52,6 +54,7 @@ function Parts({ chain, validator }: { chain: Chain; validator: Validator }) {
         <ExitCard chain={chain} validator={validator} facts={facts} registered={subscription.registered} />
         <FeeRecipientCard chain={chain} validator={validator} />
       </div>
+      {subscription.registered && !isLeaving(facts) && <ReplaceCard validator={validator} />}
     </>
   );
 }

@@ -10,6 +10,7 @@ import type { Subscription, Terms } from '../network/terms';
 import { describeCall } from '../network/words';
 import { EndBadge } from '../register/EndBadge';
 import { OwnWalletNotice } from '../register/OwnWalletNotice';
+import { committeeOf } from '../replace/committee';
 import { TopUp } from '../register/Subscriptions';
 import { Card } from '../ui/Card';
 import { Notice } from '../ui/Notice';
@@ -53,7 +54,7 @@ export function SubscriptionCard({ chain, validator, terms, subscription }: Prop
       </dl>
       <details className="more">
         <summary>Top up</summary>
-        <TopUp chain={chain} terms={terms} validators={[{ pubkey, size: validator.operators.length }]} />
+        <TopUp chain={chain} terms={terms} validators={[{ pubkey, size: committeeOf(validator).length }]} />
       </details>
       <details className="more">
         <summary>Remove from the network</summary>

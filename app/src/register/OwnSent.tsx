@@ -11,7 +11,7 @@ const NAMES: Record<Kind, (count: number) => string> = {
   approve: () => 'Allow the fee to be taken',
   exit: (count) => `Exit of ${many(count)}`,
   remove: (count) => `Remove ${many(count)}`,
-  replace: (count) => `New committee for ${many(count)}`,
+  replace: () => 'Move to the new committee',
   'fee-recipient': () => 'Change the fee recipient',
   claim: () => 'Claim rewards',
 };

@@ -1,4 +1,5 @@
 import type { Validator } from '../api/validators';
+import { committeeOf } from '../replace/committee';
 
 /** Validators of one ceremony that are not registered yet, as far as the service knows. */
 export interface Candidates {
@@ -37,12 +38,13 @@ export interface Ending {
 /** Registered validators by the end of their subscriptions, the earliest first. */
 export function endings(validators: readonly Validator[]): Ending[] {
   const groups = new Map<number, { pubkey: string; size: number }[]>();
-  for (const { facts, pubkey, operators, status } of validators) {
+  for (const validator of validators) {
+    const { facts, pubkey, status } = validator;
     const until = facts?.subscribed_until_block;
     if (facts?.registered.holds !== 'yes' || until === undefined || until === null || status === 'exited')
       continue;
     const group = groups.get(until) ?? [];
-    group.push({ pubkey, size: operators.length });
+    group.push({ pubkey, size: committeeOf(validator).length });
     groups.set(until, group);
   }
   return [...groups]

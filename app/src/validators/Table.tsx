@@ -2,6 +2,7 @@ import { Link } from '@tanstack/react-router';
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { useRef } from 'react';
 import type { Validator } from '../api/validators';
+import { committeeOf } from '../replace/committee';
 import { Badge } from '../ui/Badge';
 import { VALIDATOR_STATUS } from './status';
 
@@ -70,7 +71,7 @@ function Row({ validator, index, top }: { validator: Validator; index: number; t
         <Badge tone={tone}>{word}</Badge>
       </span>
       <span role="cell" className="wide figure">
-        {validator.operators.map((share) => share.operator_id).join(', ')}
+        {committeeOf(validator).join(', ')}
       </span>
       <span role="cell" className="wide hint">
         {new Date(validator.created_at_ms).toLocaleDateString()}

@@ -1,4 +1,5 @@
 import type { Validator, ValidatorStatus } from '../api/validators';
+import { committeeOf } from '../replace/committee';
 import { STATUSES } from './status';
 
 /** What the table shows; it stands in the address, so that a view can be kept and shared. */
@@ -27,8 +28,7 @@ export function filterValidators(
   return validators.filter((validator) => {
     if (search.status && validator.status !== search.status) return false;
     if (search.ceremony && validator.ceremony_id !== search.ceremony) return false;
-    if (operator !== undefined)
-      return validator.operators.some((share) => String(share.operator_id) === operator);
+    if (operator !== undefined) return committeeOf(validator).some((id) => String(id) === operator);
     return q === '' || validator.pubkey.includes(q) || validator.ceremony_id.includes(q);
   });
 }

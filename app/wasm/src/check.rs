@@ -110,6 +110,8 @@ pub enum Check {
     DepositData,
     /// BLS signature, roots and credentials of each entry, recomputed.
     Deposits,
+    /// A reshare: the keys, the owner and the deposits are those of the ceremony before.
+    Takeover,
 }
 
 /// What came of a check.
@@ -124,7 +126,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    fn of(check: Check, result: Result<String, String>) -> Self {
+    pub(crate) fn of(check: Check, result: Result<String, String>) -> Self {
         match result {
             Ok(detail) => Self { check, passed: true, detail },
             Err(detail) => Self { check, passed: false, detail },
@@ -144,10 +146,21 @@ impl Verifier {
     /// Reads the three texts. An error names what cannot be read.
     pub fn new(certificate: &str, deposit_data: &str, expected: &str) -> Result<Self, String> {
         let expected = serde_json::from_str(expected).map_err(|error| format!("expected values: {error}"))?;
-        let parsed = Certificate::from_json(certificate).map_err(|error| format!("certificate: {error}"))?;
+        let parsed = parse(certificate)?;
         let deposits: Vec<DepositDataJson> =
             serde_json::from_str(deposit_data).map_err(|error| format!("deposit data: {error}"))?;
         Ok(Self { certificate: parsed, deposits, expected })
+    }
+
+    /// A certificate beside the deposit data that it proves.
+    pub(crate) fn of(certificate: Certificate, expected: Expected) -> Self {
+        let deposits = certificate.deposit_data();
+        Self { certificate, deposits, expected }
+    }
+
+    /// What is verified.
+    pub(crate) fn held(&self) -> &Certificate {
+        &self.certificate
     }
 
     /// Entries of the deposit data.
@@ -208,7 +221,7 @@ impl Verifier {
         Network::from_chain_id(chain_id).ok_or_else(|| format!("Chain {chain_id} is not a network for validators."))
     }
 
-    fn check_network(&self) -> Result<String, String> {
+    pub(crate) fn check_network(&self) -> Result<String, String> {
         let network = self.network()?;
         let found = self.certificate.transcript.request.request.chain_id;
         if found != network.chain_id() {
@@ -217,7 +230,20 @@ impl Verifier {
         Ok(format!("{network}, genesis fork version 0x{}.", hex::encode(network.genesis_fork_version())))
     }
 
+    /// It makes new keys for this owner.
     fn check_request(&self) -> Result<String, String> {
+        let whose = self.check_identity()?;
+        match &self.certificate.transcript.request.request.reshare {
+            None => Ok(whose),
+            Some(reshare) => Err(format!(
+                "It moves the validators of ceremony {} to other operators; they must not be deposited again.",
+                reshare.previous
+            )),
+        }
+    }
+
+    /// It is of this owner and this ceremony.
+    pub(crate) fn check_identity(&self) -> Result<String, String> {
         let (owner, found) = (self.expected.owner, self.certificate.transcript.request.request.owner);
         if found != owner {
             return Err(format!("It belongs to {found}, not to you."));
@@ -226,19 +252,13 @@ impl Verifier {
         if !wanted.eq_ignore_ascii_case(&ceremony_id) {
             return Err(format!("It is the certificate of ceremony {ceremony_id}."));
         }
-        if let Some(reshare) = &self.certificate.transcript.request.request.reshare {
-            let previous = reshare.previous;
-            return Err(format!(
-                "It moves the validators of ceremony {previous} to other operators; they must not be deposited again."
-            ));
-        }
         match &self.certificate.transcript.request.origin {
             Origin::Signature(_) => Ok(format!("Signed by {owner}.")),
             Origin::Event(event) => Ok(format!("Sent by {owner} in transaction {}.", event.transaction_hash)),
         }
     }
 
-    fn check_committee(&self) -> Result<String, String> {
+    pub(crate) fn check_committee(&self) -> Result<String, String> {
         let request = &self.certificate.transcript.request.request;
         let wanted: Vec<OperatorId> =
             self.expected.operators.iter().map(|member| OperatorId(member.operator_id)).collect();
@@ -256,7 +276,7 @@ impl Verifier {
         Ok(format!("Operators {}, {count} validators.", names.join(", ")))
     }
 
-    fn check_withdrawal_address(&self) -> Result<String, String> {
+    pub(crate) fn check_withdrawal_address(&self) -> Result<String, String> {
         let wanted = self.expected.withdrawal_address;
         let found = self.certificate.transcript.request.request.withdrawal_address;
         if found != wanted {
@@ -306,8 +326,13 @@ impl Verifier {
     }
 }
 
+/// Reads `certificate.json`.
+pub(crate) fn parse(certificate: &str) -> Result<Certificate, String> {
+    Certificate::from_json(certificate).map_err(|error| format!("certificate: {error}"))
+}
+
 /// The name of the first field that is not equal.
-fn first_difference(found: &DepositDataJson, expected: &DepositDataJson) -> Option<&'static str> {
+pub(crate) fn first_difference(found: &DepositDataJson, expected: &DepositDataJson) -> Option<&'static str> {
     let fields = [
         ("pubkey", &found.pubkey, &expected.pubkey),
         ("withdrawal_credentials", &found.withdrawal_credentials, &expected.withdrawal_credentials),

@@ -4,8 +4,10 @@
 //! `check` holds the checks, in an order in which a person would make them; this file only carries text in and out.
 
 mod check;
+mod reshare;
 
 pub use check::{Check, Expected, Outcome, Verifier};
+pub use reshare::{ReshareVerifier, Takeover};
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -45,8 +47,7 @@ impl Verification {
     /// Verifies the certificate in full: JSON of a list of [`Outcome`]. `seed` has 32 fresh random bytes; they draw the coefficients of
     /// the batch checks, which whoever made the certificate must not foresee.
     pub fn certificate(&self, seed: &[u8]) -> Result<String, JsError> {
-        let seed = <[u8; 32]>::try_from(seed).map_err(|_| JsError::new("the seed must have 32 bytes"))?;
-        Ok(json(&self.verifier.certificate(&mut ChaCha20Rng::from_seed(seed))))
+        Ok(json(&self.verifier.certificate(&mut rng(seed)?)))
     }
 
     /// Verifies `count` deposits from position `first` on: JSON of the first [`Outcome`] that is wrong, or of one that is right.
@@ -73,6 +74,34 @@ pub fn ceremony_id(request: &str) -> Result<String, JsError> {
     let request: cluster_core::request::Request =
         serde_json::from_str(request).map_err(|error| JsError::new(&error.to_string()))?;
     Ok(request.ceremony_id_when_signed().to_string())
+}
+
+/// What a reshare of a ceremony takes over: JSON of a [`Takeover`], after its certificate was verified in full. `seed` has 32 fresh
+/// random bytes.
+#[wasm_bindgen]
+pub fn takeover(
+    certificate: &str,
+    chain_id: u64,
+    owner: &str,
+    ceremony_id: &str,
+    seed: &[u8],
+) -> Result<String, JsError> {
+    let takeover = Takeover::of(certificate, chain_id, owner, ceremony_id, &mut rng(seed)?);
+    takeover.map(|takeover| json(&takeover)).map_err(|problem| JsError::new(&problem))
+}
+
+/// Verifies the certificate of a reshare against that of the ceremony before and what the owner expects: JSON of a list of
+/// [`Outcome`]. `seed` has 32 fresh random bytes.
+#[wasm_bindgen]
+pub fn verify_reshare(certificate: &str, previous: &str, expected: &str, seed: &[u8]) -> Result<String, JsError> {
+    let mut rng = rng(seed)?;
+    let verifier = ReshareVerifier::new(certificate, previous, expected).map_err(|problem| JsError::new(&problem))?;
+    Ok(json(&verifier.outcomes(&mut rng)))
+}
+
+fn rng(seed: &[u8]) -> Result<ChaCha20Rng, JsError> {
+    let seed = <[u8; 32]>::try_from(seed).map_err(|_| JsError::new("the seed must have 32 bytes"))?;
+    Ok(ChaCha20Rng::from_seed(seed))
 }
 
 fn json<T: serde::Serialize>(value: &T) -> String {

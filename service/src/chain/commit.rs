@@ -152,7 +152,10 @@ async fn set_validator(write: &mut WriteTx, pubkey: &PubkeyBytes, fact_: Option<
     let Some(validator) = fact_ else { return Ok(()) };
     let owner = address_key(&validator.owner);
     let (by, at) = (&validator.registered_by, &validator.registered_at);
-    let registered = fact(by, at, 0, kind::VALIDATOR_REGISTERED, subject.clone(), owner.clone());
+    let registered = FactRow {
+        data: json!({ "event": by.log_index, "operator_ids": validator.operator_ids }).to_string(),
+        ..fact(by, at, 0, kind::VALIDATOR_REGISTERED, subject.clone(), owner.clone())
+    };
     let paid = FactRow {
         data: json!({ "until_block": validator.paid_until_block }).to_string(),
         ..fact(by, at, 1, kind::SUBSCRIPTION, subject.clone(), owner.clone())

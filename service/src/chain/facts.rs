@@ -173,6 +173,9 @@ pub struct BeaconFact {
 pub struct ValidatorFacts {
     /// In the network's contract, by its owner.
     pub registered: LogFact,
+    /// The committee by the contract, ascending; null unless registered. It differs from the one that made the key when the
+    /// validator was moved.
+    pub operator_ids: Option<Vec<u32>>,
     /// Block at which the subscription ends; null when none was paid.
     pub subscribed_until_block: Option<u64>,
     /// In CSM.
@@ -200,6 +203,13 @@ pub struct ValidatorFacts {
 pub struct OfNodeOperator {
     /// Id in the module, as a decimal text: 256 bits.
     pub node_operator_id: String,
+}
+
+/// Data of [`kind::VALIDATOR_REGISTERED`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registration {
+    /// The committee; missing in rows of earlier versions.
+    pub operator_ids: Option<Vec<u32>>,
 }
 
 /// Data of [`kind::SUBSCRIPTION`].
@@ -240,6 +250,8 @@ impl ValidatorFacts {
         let registered = newest(rows, &[kind::VALIDATOR_REGISTERED, kind::VALIDATOR_REMOVED], by_owner);
         let subscription = newest(rows, &[kind::SUBSCRIPTION], |_| true);
         let subscription = subscription.map(data::<Subscription>).transpose()?;
+        let registration = registered.filter(|row| row.kind == kind::VALIDATOR_REGISTERED);
+        let registration = registration.map(data::<Registration>).transpose()?;
         let (deposit, elsewhere) = deposits(rows, context)?;
         let known = context.beacon.is_some();
         let is = |statuses: &[&str]| context.beacon.is_some_and(|row| statuses.contains(&row.status.as_str()));
@@ -249,6 +261,7 @@ impl ValidatorFacts {
         };
         Ok(Self {
             registered: log_fact(registered, kind::VALIDATOR_REGISTERED),
+            operator_ids: registration.and_then(|registration| registration.operator_ids),
             subscribed_until_block: subscription.map(|subscription| subscription.until_block),
             submitted_to_csm: csm_fact(rows, context)?,
             deposited: LogFact { holds: truth(deposit.is_some() || known), evidence: deposit.map(Into::into) },

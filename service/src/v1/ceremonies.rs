@@ -51,6 +51,8 @@ pub struct Ceremony {
     pub validator_count: i64,
     /// Checksummed address.
     pub withdrawal_address: String,
+    /// The ceremony whose validators are taken over, 0x hex; null when this one makes validators of its own.
+    pub previous_ceremony_id: Option<String>,
     /// The owner's number of the request, decimal.
     pub nonce: String,
     /// Unix seconds after which the ceremony cannot start.
@@ -73,6 +75,7 @@ impl TryFrom<CeremonyRow> for Ceremony {
     fn try_from(row: CeremonyRow) -> ApiResult<Self> {
         let operator_ids = row.operator_ids()?;
         let missing_operators = row.missing_operators()?;
+        let request = signed_request(&row)?.request;
         let status = serde_json::from_value(serde_json::Value::from(row.status))
             .map_err(|_| StoreError::Corrupt { column: "status" })?;
         Ok(Self {
@@ -83,6 +86,7 @@ impl TryFrom<CeremonyRow> for Ceremony {
             operator_ids,
             validator_count: row.validator_count,
             withdrawal_address: checksummed(&row.withdrawal_address),
+            previous_ceremony_id: request.reshare.map(|reshare| reshare.previous.to_string()),
             nonce: row.nonce,
             deadline_s: row.deadline_s,
             missing_operators,
@@ -146,9 +150,7 @@ pub async fn certificate(State(state): State<AppState>, owner: Owner, ApiPath(id
               (status = 404, body = Problem), (status = 409, body = Problem)))]
 pub async fn deposit_data(State(state): State<AppState>, owner: Owner, ApiPath(id): ApiPath) -> ApiResult<Response> {
     let row = find_ready(&state, &owner, &id).await?;
-    let request: SignedRequest =
-        serde_json::from_str(&row.request).map_err(|_| StoreError::Corrupt { column: "request" })?;
-    if request.request.reshare.is_some() {
+    if signed_request(&row)?.request.reshare.is_some() {
         let detail = "The validators of a reshare are not new; they must not be deposited again.";
         return Err(Problem::conflict(detail));
     }
@@ -168,6 +170,10 @@ pub async fn deposit_data(State(state): State<AppState>, owner: Owner, ApiPath(i
 pub async fn find(state: &AppState, owner: &Owner, id: &str) -> ApiResult<CeremonyRow> {
     let row = state.store.ceremony_of(&owner.address, &ceremony_key(id)?).await?;
     row.ok_or_else(|| Problem::not_found("You have no such ceremony."))
+}
+
+fn signed_request(row: &CeremonyRow) -> ApiResult<SignedRequest> {
+    serde_json::from_str(&row.request).map_err(|_| StoreError::Corrupt { column: "request" }.into())
 }
 
 async fn find_ready(state: &AppState, owner: &Owner, id: &str) -> ApiResult<CeremonyRow> {

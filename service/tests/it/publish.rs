@@ -77,6 +77,9 @@ on_both_databases! {
         let path = format!("/v1/ceremonies/{}", second.ceremony_id);
         let held: Certificate = serde_json::from_str(&world.get_as(&token, &format!("{path}/certificate")).await.text).unwrap();
         assert_eq!(held, second);
+        let previous = [&second, &first].map(|one| ceremony(&world, &token, one));
+        let previous = futures::future::join_all(previous).await;
+        assert_eq!((&previous[0]["previous_ceremony_id"], &previous[1]["previous_ceremony_id"]), (&json!(first.ceremony_id), &json!(null)));
         let answer = world.get_as(&token, &format!("{path}/deposit-data")).await;
         assert!(answer.status == 409 && answer.text.contains("must not be deposited again"), "{}", answer.text);
         // The validators are still those of the ceremony that made them, with its deposit data.

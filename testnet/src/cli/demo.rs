@@ -21,12 +21,17 @@ use rand_core::{OsRng, RngCore};
 
 /// What the process ends with when operators are missing.
 const INCOMPLETE: u8 = 3;
+/// From four operators to the largest committee.
+const MOST_SPARE: usize = 9;
 
 #[derive(Debug, Args)]
 pub(super) struct DemoArgs {
     /// Number of operators: 4, 7, 10 or 13.
     #[arg(long, default_value_t = 4)]
     operators: usize,
+    /// Operators beyond the committee, 0 to 9, that wait to be chosen: for committees of another size, and to replace one.
+    #[arg(long, default_value_t = 0)]
+    spare_operators: usize,
     /// Number of validators, 1 to 1000.
     #[arg(long, default_value_t = 3)]
     validators: u32,
@@ -155,6 +160,9 @@ fn options(args: &DemoArgs) -> anyhow::Result<Options> {
     if !matches!(args.operators, 4 | 7 | 10 | 13) {
         bail!("--operators must be 4, 7, 10 or 13, not {}", args.operators);
     }
+    if args.spare_operators > MOST_SPARE {
+        bail!("--spare-operators must be 0 to {MOST_SPARE}, not {}", args.spare_operators);
+    }
     if args.validators == 0 || args.validators > cluster_core::request::MAX_VALIDATORS {
         bail!("--validators must be 1 to {}, not {}", cluster_core::request::MAX_VALIDATORS, args.validators);
     }
@@ -196,6 +204,7 @@ fn options(args: &DemoArgs) -> anyhow::Result<Options> {
             },
             ..ChainOptions::default()
         }),
+        spare_operators: args.spare_operators,
         replace: args.replace,
         ..Options::new(args.network, args.operators, args.validators, seed)
     })
@@ -339,7 +348,7 @@ async fn serve(args: &DemoArgs, demo: &mut Demo, is_ready: bool) -> anyhow::Resu
     let (service, gateway) = (demo.testnet.service_url()?, demo.testnet.gateway_url()?);
     let key_file = args.out.join("owner.key");
     write_owner_key(&key_file, demo)?;
-    let ids: Vec<String> = demo.testnet.world.ids().iter().map(ToString::to_string).collect();
+    let ids: Vec<String> = demo.testnet.world.ids().iter().take(args.operators).map(ToString::to_string).collect();
     println!();
     println!("The network stays up until Ctrl-C.");
     println!("  app        {service}/ (import the owner key into a test wallet of your browser)");

@@ -47,6 +47,18 @@ export function ceremony_id(request: string): string;
  */
 export function lido_withdrawal_vault(chain_id: bigint): string | undefined;
 
+/**
+ * What a reshare of a ceremony takes over: JSON of a [`Takeover`], after its certificate was verified in full. `seed` has 32 fresh
+ * random bytes.
+ */
+export function takeover(certificate: string, chain_id: bigint, owner: string, ceremony_id: string, seed: Uint8Array): string;
+
+/**
+ * Verifies the certificate of a reshare against that of the ceremony before and what the owner expects: JSON of a list of
+ * [`Outcome`]. `seed` has 32 fresh random bytes.
+ */
+export function verify_reshare(certificate: string, previous: string, expected: string, seed: Uint8Array): string;
+
 export type InitInput = RequestInfo | URL | Response | BufferSource | WebAssembly.Module;
 
 export interface InitOutput {
@@ -54,12 +66,14 @@ export interface InitOutput {
     readonly __wbg_verification_free: (a: number, b: number) => void;
     readonly ceremony_id: (a: number, b: number) => [number, number, number, number];
     readonly lido_withdrawal_vault: (a: bigint) => [number, number];
+    readonly takeover: (a: number, b: number, c: bigint, d: number, e: number, f: number, g: number, h: number, i: number) => [number, number, number, number];
     readonly verification_certificate: (a: number, b: number, c: number) => [number, number, number, number];
     readonly verification_deposit_count: (a: number) => number;
     readonly verification_deposits: (a: number, b: number, c: number) => [number, number];
     readonly verification_new: (a: number, b: number, c: number, d: number, e: number, f: number) => [number, number, number];
     readonly verification_pubkeys: (a: number) => [number, number];
     readonly verification_request: (a: number) => [number, number];
+    readonly verify_reshare: (a: number, b: number, c: number, d: number, e: number, f: number, g: number, h: number) => [number, number, number, number];
     readonly ring_core_0_17_14__bn_mul_mont: (a: number, b: number, c: number, d: number, e: number, f: number) => void;
     readonly __wbindgen_externrefs: WebAssembly.Table;
     readonly __wbindgen_malloc: (a: number, b: number) => number;

@@ -76,9 +76,12 @@ on_both_databases! {
         chain.register(&certificate, 0).await;
         chain.catch_up().await;
         assert_eq!(chain.rows().await[0]["status"], "Deposited");
+        let committee: Vec<u32> = certificate.transcript.committee.iter().map(|(id, _)| id.0).collect();
+        assert_eq!(chain.facts(&text).await["operator_ids"], json!(committee));
         chain.remove(&key.to_bytes()).await;
         chain.catch_up().await;
         let facts = chain.facts(&text).await;
+        assert_eq!(facts["operator_ids"], json!(null));
         assert_eq!((&facts["registered"]["holds"], &facts["deposited"]["holds"]), (&json!("no"), &json!("yes")));
         // Lido asks for the exit; another module's request with the same key says nothing.
         chain.lido_exit_request(3, 0, &key.to_bytes()).await;
