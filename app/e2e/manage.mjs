@@ -240,4 +240,4 @@ export const tests = [
   ['monitor and cluster', monitorAndCluster],
 ].map(([name, run]) => ({ name: `manage: ${name}`, chain: 'anvil', run }));
 
-export { gone as nothingLeft, makeAndRegister, open, registerButton, SLOW };
+export { makeAndRegister, open, registerButton, SLOW };

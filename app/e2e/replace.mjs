@@ -1,8 +1,9 @@
 // An operator is replaced: from the page of a validator to the new committee on the chain. A spare operator waits in the network.
 import assert from 'node:assert/strict';
-import { makeAndRegister, nothingLeft, open, registerButton, see, SLOW } from './manage.mjs';
+import { makeAndRegister, open, registerButton, see, SLOW } from './manage.mjs';
 
 const moved = (page, words) => page.getByText(words, { exact: true }).waitFor(SLOW);
+const nothingLeft = (page) => page.getByText('Nothing is left to register. The service reads').waitFor(SLOW);
 const moveButton = (page) => page.getByRole('button', { name: 'Move this validator' });
 
 /** Two validators, registered with operators 1 to 4; the page of the first one is open afterwards. */
@@ -81,11 +82,11 @@ async function replace(world) {
   );
   await see(page, 'validator-moved');
   await page.getByRole('navigation').getByRole('link', { name: 'Register' }).click();
-  await page.getByText('Nothing is left to register. The service reads').waitFor(SLOW);
+  await nothingLeft(page);
   await context.close();
 }
 
-/** On a network of its own with one more operator: it begins with nothing left to register. */
+/** On a network of its own with one more operator: what is left to register there is registered along. */
 export const tests = [
   { name: 'replace: an operator, with a reload in the middle', chain: 'spare', run: replace },
 ];
