@@ -80,7 +80,6 @@ async function replace(world) {
     ['#1', '#2', '#3', '#5'],
     'the committee that the service read from the chain',
   );
-  await see(page, 'validator-moved');
   await page.getByRole('navigation').getByRole('link', { name: 'Register' }).click();
   await nothingLeft(page);
   await context.close();

@@ -24,8 +24,10 @@ export function MemberList({ ids, operators, leaving = [] }: Props) {
             <span className="row-title">
               {operator?.name ?? `Operator ${id}`} <span className="hint">#{id}</span>
             </span>
-            <Liveness operator={operator} />
-            {leaving.includes(id) && <Badge tone="warning">leaves</Badge>}
+            <span className="key-states">
+              {leaving.includes(id) && <Badge tone="warning">leaves</Badge>}
+              <Liveness operator={operator} />
+            </span>
           </li>
         );
       })}

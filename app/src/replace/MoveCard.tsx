@@ -43,14 +43,16 @@ export function MoveCard({ chain, ceremonyId, shares }: Props) {
   const registry = chain.info.contracts?.registry as Address;
   const client = useReader();
   const terms = useTerms(network);
-  const held = useQuery({
-    queryKey: ['chain-read', 'committees', network, ceremonyId],
-    queryFn: () => readAll(shares, ({ pubkey }) => readHeld(client, network, registry, pubkey)),
-    refetchInterval: 12_000,
-  });
   const journal = useOwnJournal();
   const own = journal.all.filter(({ kind, about }) => kind === 'replace' && about.includes(ceremonyId));
   const taken = useTaken(own);
+  const held = useQuery({
+    queryKey: ['chain-read', 'committees', network, ceremonyId],
+    queryFn: () => readAll(shares, ({ pubkey }) => readHeld(client, network, registry, pubkey)),
+    // After a lost answer the contract alone tells what became of a move.
+    refetchInterval: ({ state: { data = [] } }) =>
+      movesOf(shares, data, taken).some(({ state }) => state === 'sent') ? 3_000 : 12_000,
+  });
   // Here and not beside its button: what is on its way has no button any more.
   const send = useSend();
   const error = terms.error ?? held.error;
