@@ -85,7 +85,7 @@ async function withNodeOperator({ network, newWallet }) {
   const admin = await client.readContract({ ...module, functionName: 'admin' });
   const chain = createTestClient({ mode: 'anvil', chain: hoodi, transport });
   await chain.impersonateAccount({ address: admin });
-  await chain.setBalance({ address: admin, value: parseEther('10') });
+  await chain.setBalance({ address: admin, value: parseEther('10000') });
   const lidos = createWalletClient({ account: admin, chain: hoodi, transport });
   const asAdmin = async (call) => mined(await lidos.writeContract(call));
   await asAdmin({ ...module, functionName: 'decreaseVettedSigningKeysCount', args: [id, 4n] });
