@@ -154,8 +154,9 @@ async fn the_app_learns_the_relay_for_wallets_on_phones() {
 #[tokio::test]
 async fn wrong_settings_of_the_relay_are_refused_at_the_start() {
     let world = World::start(Database::sqlite()).await;
+    let database = Database::sqlite();
     let good = cluster_service::Config {
-        database_url: Database::sqlite().url,
+        database_url: database.url.clone(),
         app_rpc_url: Some("https://rpc.example".to_owned()),
         app_walletconnect_project_id: Some("0123".to_owned()),
         ..world.config.clone()
