@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::{json, Value};
 use std::time::{Duration, Instant};
 
-const COMMITTEE: [u32; 4] = [10, 20, 30, 40];
+pub(crate) const COMMITTEE: [u32; 4] = [10, 20, 30, 40];
 
 async fn ask(world: &World, token: &str, operator_ids: &Value) -> Answer {
     let body = json!({ "operator_ids": operator_ids });
@@ -14,7 +14,7 @@ async fn ask(world: &World, token: &str, operator_ids: &Value) -> Answer {
 }
 
 /// Asks about the committee; the id.
-async fn asked(world: &World, token: &str) -> String {
+pub(crate) async fn asked(world: &World, token: &str) -> String {
     let answer = ask(world, token, &json!(COMMITTEE)).await;
     assert_eq!(answer.status, 202, "{}", answer.text);
     assert_eq!(answer.json()["status"], "waiting");
@@ -49,7 +49,7 @@ fn away(operator_id: u32) -> Value {
     })
 }
 
-fn findings() -> Value {
+pub(crate) fn findings() -> Value {
     json!({ "operators": [fit(10), fit(20), away(30), fit(40)] })
 }
 
