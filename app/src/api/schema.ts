@@ -1463,6 +1463,8 @@ export interface components {
                 operator_ids: number[];
                 /** @description Checksummed address. */
                 owner: string;
+                /** @description The ceremony whose validators are taken over, 0x hex; null when this one makes validators of its own. */
+                previous_ceremony_id?: string | null;
                 /** @description Where it stands. */
                 status: components["schemas"]["CeremonyStatus"];
                 /**
