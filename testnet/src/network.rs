@@ -25,7 +25,7 @@ use crate::timings::Timings;
 use crate::world::{Everybody, World};
 
 /// How long the nodes may take to find each other.
-const MESH_PATIENCE: Duration = Duration::from_secs(30);
+const MESH_PATIENCE: Duration = Duration::from_secs(90);
 
 /// Why a network does not run.
 #[derive(Debug, thiserror::Error)]
