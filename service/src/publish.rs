@@ -317,6 +317,7 @@ async fn write(state: &AppState, merged: &Merged, held_digest: &str, now_ms: u64
         let detail = "A validator of this reshare belongs to another owner.";
         return Err(Problem::conflict(detail).with_field("transcript.validators"));
     }
+    write.put_taken_over(ceremony_id, &merged.taken_over).await?;
     let written = write.put_validators(&merged.validators).await?;
     if written != merged.validators.len() as u64 {
         let detail = "A validator of this certificate belongs to another ceremony already.";

@@ -46,15 +46,13 @@ pub struct BucketAttendanceRow {
     pub seen: i64,
 }
 
-/// A validator of an owner: its number, key and committee (JSON array, ascending).
+/// A validator of an owner.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct OwnValidatorRow {
     /// Number of the validator.
     pub id: i64,
     /// 48 bytes, 0x hex.
     pub pubkey: String,
-    /// JSON array, ascending.
-    pub operator_ids: String,
 }
 
 /// What one bucket covers.
@@ -96,8 +94,7 @@ impl Store {
     pub async fn own_validators(&self, owner: &str, pubkeys: &[String]) -> StoreResult<Vec<OwnValidatorRow>> {
         let places: Vec<String> = (2..pubkeys.len() + 2).map(|place| format!("${place}")).collect();
         let statement = format!(
-            "SELECT v.id, v.pubkey, c.operator_ids FROM validators v JOIN ceremonies c ON c.ceremony_id = v.ceremony_id \
-             WHERE v.owner = $1 AND v.pubkey IN ({}) ORDER BY v.pubkey",
+            "SELECT id, pubkey FROM validators WHERE owner = $1 AND pubkey IN ({}) ORDER BY pubkey",
             places.join(", ")
         );
         let mut query = sqlx::query_as(&statement).bind(owner.to_owned());
@@ -141,10 +138,10 @@ impl Store {
         Ok(query.fetch_all(&self.pool).await?)
     }
 
-    /// Operators of a committee from one epoch to another, by bucket.
+    /// Operators of a validator's committees from one epoch to another, by bucket.
     pub async fn attendance_by_bucket(
         &self,
-        operator_ids: &str,
+        validator_id: i64,
         bucket: Bucket,
         (first, last): (i64, i64),
     ) -> StoreResult<Vec<BucketAttendanceRow>> {
@@ -152,9 +149,10 @@ impl Store {
         let statement = format!(
             "SELECT {number} AS bucket, operator_id, CAST(SUM(exchanges) AS BIGINT) AS exchanges, \
              CAST(SUM(seen) AS BIGINT) AS seen FROM performance_operators \
-             WHERE operator_ids = $1 AND epoch >= $2 AND epoch <= $3 GROUP BY {number}, operator_id ORDER BY 1, 2"
+             WHERE operator_ids IN (SELECT operator_ids FROM validator_committees WHERE validator_id = $1) \
+             AND epoch >= $2 AND epoch <= $3 GROUP BY {number}, operator_id ORDER BY 1, 2"
         );
-        let query = sqlx::query_as(&statement).bind(operator_ids.to_owned()).bind(first).bind(last);
+        let query = sqlx::query_as(&statement).bind(validator_id).bind(first).bind(last);
         Ok(query.fetch_all(&self.pool).await?)
     }
 

@@ -121,8 +121,8 @@ impl Store {
         let rows = sqlx::query_as(
             "SELECT operator_id, CAST(SUM(exchanges) AS BIGINT) AS exchanges, CAST(SUM(seen) AS BIGINT) AS seen \
              FROM performance_operators WHERE epoch >= $1 AND epoch <= $2 AND ($3 < 0 OR operator_id = $3) \
-             AND operator_ids IN (SELECT c.operator_ids FROM ceremonies c JOIN validators v \
-             ON v.ceremony_id = c.ceremony_id WHERE v.owner = $4 AND ($5 = '' OR v.pubkey = $5)) \
+             AND operator_ids IN (SELECT c.operator_ids FROM validator_committees c \
+             WHERE c.owner = $4 AND ($5 = '' OR c.pubkey = $5)) \
              GROUP BY operator_id ORDER BY operator_id",
         )
         .bind(filter.from_epoch)
@@ -147,7 +147,7 @@ impl Store {
         Ok(rows)
     }
 
-    /// The numbers of those validators that this very committee made.
+    /// The numbers of those validators that this very committee has shares of.
     pub async fn validators_of_committee(
         &self,
         operator_ids: &str,
@@ -157,8 +157,7 @@ impl Store {
         for chunk in pubkeys.chunks(INSERT_ROWS) {
             let places: Vec<String> = (2..chunk.len() + 2).map(|place| format!("${place}")).collect();
             let statement = format!(
-                "SELECT v.pubkey, v.id FROM validators v JOIN ceremonies c ON c.ceremony_id = v.ceremony_id \
-                 WHERE c.operator_ids = $1 AND v.pubkey IN ({})",
+                "SELECT pubkey, validator_id FROM validator_committees WHERE operator_ids = $1 AND pubkey IN ({})",
                 places.join(", ")
             );
             let mut query = sqlx::query_as(&statement).bind(operator_ids.to_owned());

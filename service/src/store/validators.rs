@@ -193,6 +193,23 @@ impl WriteTx {
         Ok(false)
     }
 
+    /// Keeps which validators a reshare takes over.
+    pub async fn put_taken_over(&mut self, ceremony_id: &str, pubkeys: &[String]) -> StoreResult<()> {
+        for chunk in pubkeys.chunks(INSERT_ROWS) {
+            let rows: Vec<String> = (2..chunk.len() + 2).map(|place| format!("(${place}, $1)")).collect();
+            let statement = format!(
+                "INSERT INTO taken_over (pubkey, ceremony_id) VALUES {} ON CONFLICT (pubkey, ceremony_id) DO NOTHING",
+                rows.join(", ")
+            );
+            let mut query = sqlx::query(&statement).bind(ceremony_id.to_owned());
+            for pubkey in chunk {
+                query = query.bind(pubkey.clone());
+            }
+            query.execute(&mut *self.tx).await?;
+        }
+        Ok(())
+    }
+
     /// Inserts the validators of a ceremony, or completes them when they are there already. Returns how many rows
     /// it wrote: fewer than given when a public key belongs to another ceremony. `id` of the rows is ignored.
     pub async fn put_validators(&mut self, rows: &[ValidatorRow]) -> StoreResult<u64> {

@@ -57,7 +57,7 @@ pub struct PerformancePoint {
     pub submitted: i64,
     /// By kind, in alphabetical order.
     pub duties: Vec<KindFigures>,
-    /// The committee, ascending: in how many exchanges of partial signatures, for all its validators, each was seen.
+    /// Its operators, ascending: in how many exchanges of partial signatures, for all validators of the committee, each was seen.
     pub operators: Vec<OperatorPerformance>,
 }
 
@@ -180,7 +180,7 @@ async fn points(
     let span = (oldest.first_epoch, newest.last_epoch);
     let mut sums = Sum::by_bucket(&state.store.duties_by_bucket(query, span).await?)?;
     let mut operators: HashMap<i64, Vec<OperatorPerformance>> = HashMap::new();
-    for row in state.store.attendance_by_bucket(&validator.operator_ids, query.bucket, span).await? {
+    for row in state.store.attendance_by_bucket(validator.id, query.bucket, span).await? {
         let one = OperatorPerformance { operator_id: row.operator_id, exchanges: row.exchanges, seen: row.seen };
         operators.entry(row.bucket).or_default().push(one);
     }

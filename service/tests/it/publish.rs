@@ -1,6 +1,8 @@
 //! Publication: verified again in full, idempotent, merged, never contradicted.
 
+use crate::performance::{pubkeys, report};
 use crate::support::dealer::with_attestations;
+use crate::support::world::Answer;
 use crate::support::{on_both_databases, Database, World};
 use cluster_core::certificate::Certificate;
 use cluster_core::committee::OperatorId;
@@ -88,6 +90,22 @@ on_both_databases! {
         assert_eq!(ceremonies, [&json!(first.ceremony_id), &json!(first.ceremony_id)]);
         let deposit = world.get_as(&token, &format!("/v1/ceremonies/{}/deposit-data", first.ceremony_id)).await;
         assert_eq!(deposit.json(), serde_json::to_value(first.deposit_data()).unwrap());
+
+        // Both committees report figures of them; no other one does.
+        let keys = pubkeys(&first);
+        let path = format!("/v1/performance/series?validator={}", keys[0]);
+        for (epoch, ids, unknown) in [(7, [10, 20, 30, 40], 0), (8, [10, 20, 30, 50], 0), (9, [10, 20, 40, 50], 2)] {
+            let mut figures = report(epoch, 4, 10, &keys, 3);
+            for (operator, id) in figures["operators"].as_array_mut().unwrap().iter_mut().zip(ids) {
+                operator["operator_id"] = json!(id);
+            }
+            let put = world.gateway_call(0, Method::PUT, "/v1/gateway/performance", figures.to_string());
+            assert_eq!(Answer::of(put).await.json()["unknown"], unknown, "{ids:?}");
+        }
+        let series = world.get_as(&token, &path).await.json();
+        let shown = |item: &Value| item["operators"].as_array().unwrap().iter().map(|one| one["operator_id"].clone()).collect::<Vec<_>>();
+        let shown: Vec<_> = series["items"].as_array().unwrap().iter().map(shown).collect();
+        assert_eq!(json!(shown), json!([[10, 20, 30, 50], [10, 20, 30, 40]]), "newest first");
 
         // Nobody takes over what the service knows as another owner's.
         let stolen = world.certificate(&world.sign(1, request(1, 1)), 1);
