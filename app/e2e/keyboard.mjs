@@ -33,8 +33,11 @@ export function keyboard(page) {
     await target.waitFor();
     const inGroup = () => group.evaluate((element) => element.contains(document.activeElement));
     for (let tries = 0; tries < PATIENCE && !(await inGroup()); tries += 1) await page.keyboard.press('Tab');
-    for (let tries = 0; tries < 20 && !(await hasFocus(target)); tries += 1)
+    for (let tries = 0; tries < 20 && !(await hasFocus(target)); tries += 1) {
       await page.keyboard.press('ArrowDown');
+      // The group moves the focus in a task of its own, which was queued before this one.
+      await page.evaluate(() => new Promise((done) => setTimeout(done)));
+    }
     assert.ok(await hasFocus(target), `${target} cannot be reached with Tab and arrows`);
     await assertSeen(target);
     if ((await target.getAttribute('aria-checked')) !== 'true') await page.keyboard.press('Space');
