@@ -35,9 +35,12 @@ demo: ## A whole network makes 3 validators; with npm on a chain of its own, up 
 		--withdrawal-address lido --transport $(TRANSPORT) --chain $(CHAIN) --out $(DEMO_DIR) $(DEMO_FLAGS)
 
 test: setup app ## All tests
-	bash contracts/check
-	cargo build --locked --workspace --bins $(TEST_FEATURES)
-	cargo build --locked --workspace --bin cluster-node-next --bin cluster-testnet-next $(TEST_FEATURES),$(NEXT_FEATURES)
+	@# Two things that take minutes and keep one core busy for most of them: the contracts' checks, and building everything.
+	bash contracts/check >target/contracts-check.log 2>&1 & contracts=$$!; \
+	cargo build --locked --workspace --bins $(TEST_FEATURES) && \
+	cargo build --locked --workspace --bin cluster-node-next --bin cluster-testnet-next $(TEST_FEATURES),$(NEXT_FEATURES) && \
+	cargo test --locked --workspace $(TEST_FEATURES) --no-run; built=$$?; \
+	wait $$contracts; checked=$$?; cat target/contracts-check.log; [ $$built = 0 ] && [ $$checked = 0 ]
 	cargo test --locked --workspace $(TEST_FEATURES)
 	bash app/tools/npm.sh test
 	bash app/tools/npm.sh run e2e

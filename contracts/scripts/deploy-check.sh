@@ -28,7 +28,7 @@ start_anvil() {
   exit 1
 }
 
-deploy() { timeout 180 ./forge script script/Deploy.s.sol --rpc-url "$url" --broadcast --private-key "$key" >cache/deploy.log 2>&1; }
+deploy() { timeout 600 ./forge script script/Deploy.s.sol --rpc-url "$url" --broadcast --private-key "$key" >cache/deploy.log 2>&1; }
 call() { ./tool cast call --rpc-url "$url" "$@"; }
 address() { node -p "JSON.parse(require('fs').readFileSync('deployments/check.json', 'utf8')).$1"; }
 
