@@ -1642,7 +1642,7 @@ export interface components {
              * @description Last epoch with figures.
              */
             last_epoch: number;
-            /** @description The committee, ascending: in how many exchanges of partial signatures, for all its validators, each was seen. */
+            /** @description Its operators, ascending: in how many exchanges of partial signatures, for all validators of the committee, each was seen. */
             operators: components["schemas"]["OperatorPerformance"][];
             /**
              * Format: int64
