@@ -62,7 +62,7 @@ describe('selection', () => {
     fc.assert(
       fc.property(anything, (value) => parseSaved(value).every((entry) => holds(entry) && entry.name !== '')),
     );
-    expect(parseSelection({ size: 7, ids: [9, 2, 2, -1, 1.5, 'x'] })).toEqual({ size: 7, ids: [2, 9] });
+    expect(parseSelection({ size: 7, ids: [9, 2, 2, 0, -1, 1.5, 'x'] })).toEqual({ size: 7, ids: [0, 2, 9] });
     expect(parseSaved([{ name: 'a', size: 4, ids: [1, 2, 3] }])).toEqual([]);
   });
 

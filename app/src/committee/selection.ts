@@ -16,7 +16,7 @@ const MAX_SAVED = 50;
 
 function parseIds(value: unknown): number[] {
   if (!Array.isArray(value)) return [];
-  const ids = value.filter((id): id is number => Number.isSafeInteger(id) && (id as number) > 0);
+  const ids = value.filter((id): id is number => Number.isSafeInteger(id) && (id as number) >= 0);
   return [...new Set(ids)].sort((a, b) => a - b);
 }
 
