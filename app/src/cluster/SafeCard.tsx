@@ -1,5 +1,4 @@
 import { useMutation } from '@tanstack/react-query';
-import { RadioGroup } from 'radix-ui';
 import { useMemo, useState } from 'react';
 import { getAddress, isAddress, parseAbi, zeroAddress, type Address } from 'viem';
 import { keysOf } from '../check/files';
@@ -10,6 +9,7 @@ import { readAll, useChainInfo, useReader } from '../network/chain';
 import { AddressField } from '../ui/AddressField';
 import { Button } from '../ui/Button';
 import { Card } from '../ui/Card';
+import { Choice } from '../ui/Choice';
 import { download } from '../ui/download';
 import { Field } from '../ui/Field';
 import { Notice } from '../ui/Notice';
@@ -109,24 +109,24 @@ export function SafeCard({ certificate }: { certificate: string }) {
         error={tried && fault?.includes('Safe') ? fault : undefined}
         onChange={(address) => setForm({ ...form, safe: address })}
       />
-      <RadioGroup.Root
-        className="options"
-        aria-label="Where the keys go"
+      <Choice
+        label="Where the keys go"
+        hideLabel
         value={form.kind}
-        onValueChange={(kind) => setForm({ ...form, kind: kind === 'existing' ? 'existing' : 'new' })}
-      >
-        <RadioGroup.Item value="new" className="option">
-          <strong>A new node operator</strong>
-          {keys.length > KEYS_PER_TRANSACTION && (
-            <span className="hint">
-              With the first {KEYS_PER_TRANSACTION} keys; make another file for the others when it exists.
-            </span>
-          )}
-        </RadioGroup.Item>
-        <RadioGroup.Item value="existing" className="option">
-          <strong>One that the Safe manages already</strong>
-        </RadioGroup.Item>
-      </RadioGroup.Root>
+        onChange={(kind) => setForm({ ...form, kind })}
+        options={[
+          {
+            value: 'new',
+            title: 'A new node operator',
+            children: keys.length > KEYS_PER_TRANSACTION && (
+              <span className="hint">
+                With the first {KEYS_PER_TRANSACTION} keys; make another file for the others when it exists.
+              </span>
+            ),
+          },
+          { value: 'existing', title: 'One that the Safe manages already' },
+        ]}
+      />
       {form.kind === 'existing' && (
         <Field
           label="Number of the node operator"

@@ -3,6 +3,7 @@ import { RadioGroup } from 'radix-ui';
 import { formatWei } from '../money/wei';
 import { Button } from '../ui/Button';
 import { Card } from '../ui/Card';
+import { Choice } from '../ui/Choice';
 import { Field } from '../ui/Field';
 import { Notice } from '../ui/Notice';
 import { Skeleton } from '../ui/Spinner';
@@ -70,26 +71,27 @@ export function formatShort(wei: bigint): string {
 function LeaveChoice({ draft, onChange }: Pick<Props, 'draft' | 'onChange'>) {
   return (
     <div className="field">
-      <span id="leave-label" className="label">
-        Let Lido&apos;s Accounting take it by
-      </span>
-      <RadioGroup.Root
-        className="options"
-        aria-labelledby="leave-label"
+      <Choice
+        label="Let Lido's Accounting take it by"
         value={draft.leave}
-        onValueChange={(leave) => onChange({ ...draft, leave: leave === 'approve' ? 'approve' : 'permit' })}
-      >
-        <RadioGroup.Item value="permit" className="option">
-          <strong>A signature (permit)</strong>
-          <span className="hint">Costs nothing; good for half an hour and this amount.</span>
-        </RadioGroup.Item>
-        <RadioGroup.Item value="approve" className="option">
-          <strong>An approval transaction</strong>
-          <span className="hint">
-            For contract wallets, which cannot sign permits. For exactly this amount.
-          </span>
-        </RadioGroup.Item>
-      </RadioGroup.Root>
+        onChange={(leave) => onChange({ ...draft, leave })}
+        options={[
+          {
+            value: 'permit',
+            title: 'A signature (permit)',
+            children: <span className="hint">Costs nothing; good for half an hour and this amount.</span>,
+          },
+          {
+            value: 'approve',
+            title: 'An approval transaction',
+            children: (
+              <span className="hint">
+                For contract wallets, which cannot sign permits. For exactly this amount.
+              </span>
+            ),
+          },
+        ]}
+      />
     </div>
   );
 }

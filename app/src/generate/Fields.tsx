@@ -1,6 +1,6 @@
-import { RadioGroup } from 'radix-ui';
 import { useAppConfig } from '../config/config';
 import { AddressField } from '../ui/AddressField';
+import { Choice } from '../ui/Choice';
 import { Field } from '../ui/Field';
 import { Notice } from '../ui/Notice';
 import type { Draft } from './draft';
@@ -31,25 +31,28 @@ export function WithdrawalField({ draft, onChange, errors }: Props) {
   const config = useAppConfig();
   return (
     <div className="field">
-      <span id="withdrawal-label" className="label">
-        Withdrawals go to
-      </span>
-      <RadioGroup.Root
-        className="options"
-        aria-labelledby="withdrawal-label"
+      <Choice
+        label="Withdrawals go to"
         value={draft.target}
-        onValueChange={(target) => onChange({ ...draft, target: target === 'other' ? 'other' : 'lido' })}
-      >
-        <RadioGroup.Item value="lido" className="option">
-          <strong>Lido&apos;s withdrawal vault</strong>
-          <span className="hint mono wrap">{config.lido_withdrawal_vault}</span>
-          <span className="hint">For validators of the Community Staking Module.</span>
-        </RadioGroup.Item>
-        <RadioGroup.Item value="other" className="option">
-          <strong>Another address</strong>
-          <span className="hint">For validators with your own 32 ETH each.</span>
-        </RadioGroup.Item>
-      </RadioGroup.Root>
+        onChange={(target) => onChange({ ...draft, target })}
+        options={[
+          {
+            value: 'lido',
+            title: "Lido's withdrawal vault",
+            children: (
+              <>
+                <span className="hint mono wrap">{config.lido_withdrawal_vault}</span>
+                <span className="hint">For validators of the Community Staking Module.</span>
+              </>
+            ),
+          },
+          {
+            value: 'other',
+            title: 'Another address',
+            children: <span className="hint">For validators with your own 32 ETH each.</span>,
+          },
+        ]}
+      />
       {draft.target === 'other' && (
         <>
           <Notice kind="warning" title="Lido does not take these validators">
@@ -74,27 +77,28 @@ export function WithdrawalField({ draft, onChange, errors }: Props) {
 export function WayField({ draft, onChange }: Pick<Props, 'draft' | 'onChange'>) {
   return (
     <div className="field">
-      <span id="way-label" className="label">
-        How you ask
-      </span>
-      <RadioGroup.Root
-        className="options"
-        aria-labelledby="way-label"
+      <Choice
+        label="How you ask"
         value={draft.way}
-        onValueChange={(way) => onChange({ ...draft, way: way === 'signed' ? 'signed' : 'paid' })}
-      >
-        <RadioGroup.Item value="paid" className="option">
-          <strong>Pay on chain</strong>
-          <span className="hint">
-            A transaction with the network&apos;s fee. Operators read it from the contract, even while this
-            service is away.
-          </span>
-        </RadioGroup.Item>
-        <RadioGroup.Item value="signed" className="option">
-          <strong>Sign a message</strong>
-          <span className="hint">Free. The service passes it on to the operators.</span>
-        </RadioGroup.Item>
-      </RadioGroup.Root>
+        onChange={(way) => onChange({ ...draft, way })}
+        options={[
+          {
+            value: 'paid',
+            title: 'Pay on chain',
+            children: (
+              <span className="hint">
+                A transaction with the network&apos;s fee. Operators read it from the contract, even while
+                this service is away.
+              </span>
+            ),
+          },
+          {
+            value: 'signed',
+            title: 'Sign a message',
+            children: <span className="hint">Free. The service passes it on to the operators.</span>,
+          },
+        ]}
+      />
     </div>
   );
 }

@@ -1,49 +1,26 @@
-import { useMutation, useQueryClient } from '@tanstack/react-query';
-import { useRef } from 'react';
 import { useConfig } from 'wagmi';
-import { getConnection, signTypedData } from 'wagmi/actions';
-import { api, ApiError, unwrap, type Schemas } from '../api/client';
+import { signTypedData } from 'wagmi/actions';
 import type { Operator } from '../api/operators';
 import { useAppConfig } from '../config/config';
-import { rememberRequest } from './remembered';
 import { buildRequest, requestTypedData } from './request';
+import { useStart } from './useStart';
 import type { Order } from './validation';
 
-type SignedRequest = Schemas['SignedRequest'];
+interface Wanted {
+  members: readonly Operator[];
+  order: Order;
+}
 
 /** Asks the wallet for a signature and starts the ceremony; gives its id. */
 export function useSubmitRequest() {
   const config = useAppConfig();
   const wallets = useConfig();
-  const queries = useQueryClient();
-  // Signed, but not known to have arrived: the same request again cannot start a second ceremony.
-  const unsent = useRef<{ key: string; signed: SignedRequest } | null>(null);
-  return useMutation({
-    mutationFn: async ({ members, order }: { members: readonly Operator[]; order: Order }) => {
-      const { address, chainId } = getConnection(wallets);
-      if (!address) throw new Error('Connect a wallet first.');
-      if (chainId !== config.chain_id) throw new Error('Switch your wallet to this network first.');
-      const ids = members.map((member) => member.operator_id);
-      const key = JSON.stringify([address, ids, order]);
-      if (unsent.current?.key !== key) {
-        const request = buildRequest(address, config, ids, order, Date.now());
-        const signature = await signTypedData(wallets, { account: address, ...requestTypedData(request) });
-        unsent.current = { key, signed: { request, signature } };
-      }
-      const { signed } = unsent.current;
-      try {
-        const { ceremony_id } = await unwrap(api.POST('/v1/requests', { body: signed }));
-        rememberRequest(ceremony_id, signed.request, members);
-        return ceremony_id;
-      } catch (error) {
-        // Refused: a new signature is needed. Not reached: the same one will do.
-        if (error instanceof ApiError && error.status >= 400 && error.status < 500) unsent.current = null;
-        throw error;
-      }
-    },
-    onSuccess: () => {
-      unsent.current = null;
-      void queries.invalidateQueries({ queryKey: ['ceremonies'] });
+  return useStart<Wanted>({
+    about: ({ order }) => order,
+    sign: async (owner, ids, { order }) => {
+      const request = buildRequest(owner, config, ids, order, Date.now());
+      const signature = await signTypedData(wallets, { account: owner, ...requestTypedData(request) });
+      return { request, signature };
     },
   });
 }

@@ -8,7 +8,7 @@ import type { Chain } from '../network/NeedsChain';
 import { useOwnJournal, useOwnWallet, useSend, useTaken } from '../network/send';
 import { readCurrency, useWalletFunds } from '../network/terms';
 import { describeCall } from '../network/words';
-import { Approval } from '../register/Approval';
+import { Funding } from '../register/Funding';
 import { OwnWalletNotice } from '../register/OwnWalletNotice';
 import { Card } from '../ui/Card';
 import { Notice } from '../ui/Notice';
@@ -138,13 +138,16 @@ function Order({ chain, validator }: { chain: Chain; validator: Validator }) {
           Fee: <Amount value={fee} currency={currency} />
         </p>
       )}
-      {short && currency && (
-        <p className="field-error" role="alert">
-          Your wallet has too little: <Amount value={funds.data.balance} currency={currency} />.
-        </p>
-      )}
-      {currency?.token && !allowed && (
-        <Approval token={currency} spender={clusterNode} amount={fee} disabled={!wallet.ready || short} />
+      {currency && (
+        <Funding
+          currency={currency}
+          balance={funds.data?.balance}
+          short={short}
+          allowed={allowed}
+          spender={clusterNode}
+          amount={fee}
+          disabled={!wallet.ready}
+        />
       )}
       <OwnWalletNotice owner={owner} />
       {taken.has(pubkey) ? (

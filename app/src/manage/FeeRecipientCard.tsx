@@ -1,5 +1,4 @@
 import { useQuery } from '@tanstack/react-query';
-import { RadioGroup } from 'radix-ui';
 import { useState } from 'react';
 import { getAddress, isAddress, zeroAddress, type Address, type Hex } from 'viem';
 import type { Validator } from '../api/validators';
@@ -13,6 +12,7 @@ import { OwnWalletNotice } from '../register/OwnWalletNotice';
 import { AddressField } from '../ui/AddressField';
 import { Button } from '../ui/Button';
 import { Card } from '../ui/Card';
+import { Choice } from '../ui/Choice';
 import { Notice } from '../ui/Notice';
 import { withdrawsTo } from './withdrawal';
 
@@ -66,7 +66,7 @@ function Chosen({ chain, validator }: { chain: Chain; validator: Validator }) {
   const wallet = useOwnWallet(owner);
   const send = useSend();
   const [text, setText] = useState('');
-  const [scope, setScope] = useState('validator');
+  const [scope, setScope] = useState<'validator' | 'owner'>('validator');
   const [tried, setTried] = useState(false);
   const fault = recipientFault(text);
   const set = (functionName: string, args: readonly unknown[]) =>
@@ -108,20 +108,22 @@ function Chosen({ chain, validator }: { chain: Chain; validator: Validator }) {
             error={tried ? fault : undefined}
             onChange={(address) => setText(address)}
           />
-          <RadioGroup.Root
-            className="options"
-            aria-label="For which validators"
+          <Choice
+            label="For which validators"
+            hideLabel
             value={scope}
-            onValueChange={setScope}
-          >
-            <RadioGroup.Item value="validator" className="option">
-              <strong>This validator</strong>
-            </RadioGroup.Item>
-            <RadioGroup.Item value="owner" className="option">
-              <strong>All of mine without an address of their own</strong>
-              <span className="hint">Validators that withdraw to Lido keep Lido&apos;s vault.</span>
-            </RadioGroup.Item>
-          </RadioGroup.Root>
+            onChange={setScope}
+            options={[
+              { value: 'validator', title: 'This validator' },
+              {
+                value: 'owner',
+                title: 'All of mine without an address of their own',
+                children: (
+                  <span className="hint">Validators that withdraw to Lido keep Lido&apos;s vault.</span>
+                ),
+              },
+            ]}
+          />
           <OwnWalletNotice owner={owner} />
           <div className="buttons">
             <Button kind="primary" busy={send.isPending} disabled={!wallet.ready} onClick={submit}>

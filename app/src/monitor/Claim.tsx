@@ -1,5 +1,4 @@
 import { useQuery } from '@tanstack/react-query';
-import { RadioGroup } from 'radix-ui';
 import { useState } from 'react';
 import { maxUint256, zeroAddress, type Address, type Hex } from 'viem';
 import { useConnection } from 'wagmi';
@@ -11,6 +10,7 @@ import { OwnSent } from '../register/OwnSent';
 import { sameAddress } from '../session/session';
 import { Button } from '../ui/Button';
 import { Card } from '../ui/Card';
+import { Choice } from '../ui/Choice';
 import { Notice } from '../ui/Notice';
 import { ACCOUNTING_ABI, STETH_ABI } from './abi';
 import { useDistribution, type NodeOperator } from './data';
@@ -29,6 +29,7 @@ const KINDS = {
 } as const;
 
 type ClaimFunction = keyof typeof KINDS;
+const CLAIM_FUNCTIONS = Object.keys(KINDS) as ClaimFunction[];
 
 const NO_PROOF: RewardProof = { cumulativeShares: 0n, proof: [] };
 
@@ -112,19 +113,17 @@ export function Claim({ operator, accounting }: { operator: NodeOperator; accoun
           onFile={(file) => void read(file)}
         />
       )}
-      <RadioGroup.Root
-        className="options"
-        aria-label="Claim as"
+      <Choice
+        label="Claim as"
+        hideLabel
         value={kind}
-        onValueChange={(value) => setKind(value as ClaimFunction)}
-      >
-        {Object.entries(KINDS).map(([value, { word, means }]) => (
-          <RadioGroup.Item key={value} value={value} className="option">
-            <strong>{word}</strong>
-            <span className="hint">{means}</span>
-          </RadioGroup.Item>
-        ))}
-      </RadioGroup.Root>
+        onChange={setKind}
+        options={CLAIM_FUNCTIONS.map((value) => ({
+          value,
+          title: KINDS[value].word,
+          children: <span className="hint">{KINDS[value].means}</span>,
+        }))}
+      />
       {!may && <p className="hint">Only the manager or the reward address can claim; connect one of them.</p>}
       <Button
         kind="primary"

@@ -12,7 +12,7 @@ import { Button } from '../ui/Button';
 import { Card } from '../ui/Card';
 import { Notice } from '../ui/Notice';
 import { Skeleton } from '../ui/Spinner';
-import { Approval } from './Approval';
+import { Funding } from './Funding';
 import type { Ending } from './candidates';
 import { EndBadge } from './EndBadge';
 import { OwnSent } from './OwnSent';
@@ -158,19 +158,15 @@ export function TopUp({ chain: { addresses }, terms, validators }: TopUpProps) {
         )}
       </dl>
       <OwnWalletNotice owner={owner} />
-      {short && (
-        <p className="field-error" role="alert">
-          Your wallet has too little: <Amount value={funds.data.balance} currency={terms.currency} />.
-        </p>
-      )}
-      {!allowed && (
-        <Approval
-          token={terms.currency}
-          spender={addresses.network}
-          amount={total}
-          disabled={!wallet.ready || short}
-        />
-      )}
+      <Funding
+        currency={terms.currency}
+        balance={funds.data?.balance}
+        short={short}
+        allowed={allowed}
+        spender={addresses.network}
+        amount={total}
+        disabled={!wallet.ready}
+      />
       <Button
         kind="primary"
         busy={send.isPending}

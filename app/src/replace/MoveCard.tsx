@@ -10,7 +10,7 @@ import { useOwnJournal, useOwnWallet, useSend, useTaken } from '../network/send'
 import type { ValidatorShares } from '../network/shares';
 import { useTerms, useWalletFunds, type Terms } from '../network/terms';
 import { describeCall } from '../network/words';
-import { Approval } from '../register/Approval';
+import { Funding } from '../register/Funding';
 import { OwnSent } from '../register/OwnSent';
 import { OwnWalletNotice } from '../register/OwnWalletNotice';
 import { useSession } from '../session/session';
@@ -156,19 +156,15 @@ function Moves({ network, ceremonyId, terms, moves, fresh, send }: MovesProps) {
             </dd>
           </dl>
           <OwnWalletNotice owner={owner} />
-          {short && (
-            <p className="field-error" role="alert">
-              Your wallet has too little: <Amount value={funds.data.balance} currency={terms.currency} />.
-            </p>
-          )}
-          {!allowed && (
-            <Approval
-              token={terms.currency}
-              spender={network}
-              amount={total}
-              disabled={!wallet.ready || short}
-            />
-          )}
+          <Funding
+            currency={terms.currency}
+            balance={funds.data?.balance}
+            short={short}
+            allowed={allowed}
+            spender={network}
+            amount={total}
+            disabled={!wallet.ready}
+          />
         </>
       )}
       <MoveList
