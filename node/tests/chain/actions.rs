@@ -17,7 +17,7 @@ use cluster_node::service_client::now_ms;
 use cluster_node::store::{Source, Store, ValidatorEntry};
 use rand_core::OsRng;
 
-use crate::anvil::{config, until, Anvil, Reader, CONTRACTS};
+use crate::anvil::{until, Anvil, Reader, CONTRACTS};
 use crate::common::World;
 use crate::emit::{self, emitted, Emitted};
 
@@ -47,13 +47,7 @@ struct Dealt {
 impl Stage {
     /// Five operators and the owner's gateway.
     async fn set() -> Self {
-        let anvil = Anvil::start_at(now_ms() / 1_000).await;
-        let mut world = World::new(5);
-        world.chain = config(vec![anvil.url.clone()]);
-        for (id, key) in &world.keys {
-            anvil.emit(&emit::operator_with(id.0, &key.public_key())).await;
-        }
-        anvil.emit(&emit::cluster_node_with(&world.gateway_key.public_key(), &world.wallet)).await;
+        let (anvil, world) = emit::five_operators().await;
         Self { anvil, world }
     }
 

@@ -4,11 +4,25 @@ use alloy_sol_types::{private::U256, SolEvent};
 use cluster_core::chain::abi;
 use cluster_crypto::ethereum::{keccak256, Address, WalletKey};
 use cluster_crypto::identity;
+use cluster_node::service_client::now_ms;
 
-use crate::anvil::CONTRACTS;
+use crate::anvil::{config, Anvil, CONTRACTS};
+use crate::common::World;
 
 /// Contract, topics and data.
 pub type Emitted = (Address, Vec<[u8; 32]>, Vec<u8>);
+
+/// Five operators and the owner's gateway, registered on a chain of their own that goes by the clock.
+pub async fn five_operators() -> (Anvil, World) {
+    let anvil = Anvil::start_at(now_ms() / 1_000).await;
+    let mut world = World::new(5);
+    world.chain = config(vec![anvil.url.clone()]);
+    for (id, key) in &world.keys {
+        anvil.emit(&operator_with(id.0, &key.public_key())).await;
+    }
+    anvil.emit(&cluster_node_with(&world.gateway_key.public_key(), &world.wallet)).await;
+    (anvil, world)
+}
 
 pub fn emitted<E: SolEvent>(contract: Address, event: &E) -> Emitted {
     (contract, event.encode_topics().into_iter().map(|topic| topic.0 .0).collect(), event.encode_data())

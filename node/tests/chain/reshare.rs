@@ -15,11 +15,10 @@ use cluster_net::publish;
 use cluster_node::driver::Hooks;
 use cluster_node::gateway::RunningGateway;
 use cluster_node::operator::RunningOperator;
-use cluster_node::service_client::now_ms;
 use cluster_node::store::{Source, ValidatorEntry};
 use rand_core::OsRng;
 
-use crate::anvil::{config, until, Anvil, CONTRACTS};
+use crate::anvil::{until, Anvil, CONTRACTS};
 use crate::common::command::{node, private};
 use crate::common::{certificate_with, World};
 use crate::emit::{self, emitted};
@@ -95,13 +94,7 @@ async fn assert_refused(world: &World, gateway: &RunningGateway, first: &Certifi
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_operator_is_replaced_and_duties_move_when_the_contracts_say_so() {
-    let anvil = Anvil::start_at(now_ms() / 1_000).await;
-    let mut world = World::new(5);
-    world.chain = config(vec![anvil.url.clone()]);
-    for (id, key) in &world.keys {
-        anvil.emit(&emit::operator_with(id.0, &key.public_key())).await;
-    }
-    anvil.emit(&emit::cluster_node_with(&world.gateway_key.public_key(), &world.wallet)).await;
+    let (anvil, world) = emit::five_operators().await;
     let mut operators = Operators::new();
     for id in world.ids() {
         operators.insert(id, world.start_operator(id, Hooks::default()).await);

@@ -94,16 +94,9 @@ impl Chain {
     ) -> Result<Submitted, EvmError> {
         let csm = &self.deployment.csm;
         let (count, curve) = (U256::from(keys.count), U256::from(gate.curve()));
-        let amount = match bond {
-            Bond::Wsteth => {
-                let question = getBondAmountByKeysCountWstETHCall { keys: count, curveId: curve };
-                self.rpc.read(csm.accounting, &question).await?
-            }
-            Bond::Eth | Bond::Steth => {
-                let question = getBondAmountByKeysCountCall { keys: count, curveId: curve };
-                self.rpc.read(csm.accounting, &question).await?
-            }
-        };
+        let in_steth = getBondAmountByKeysCountCall { keys: count, curveId: curve };
+        let in_wsteth = getBondAmountByKeysCountWstETHCall { keys: count, curveId: curve };
+        let amount = self.bond_amount(bond, &in_steth, &in_wsteth).await?;
         let sent = self.lay_out(wallet, bond, amount).await?;
         let (to, data) = match gate {
             Gate::Permissionless => (csm.permissionless_gate, through_open_gate(bond, keys)),
@@ -129,16 +122,9 @@ impl Chain {
     ) -> Result<Submitted, EvmError> {
         let csm = &self.deployment.csm;
         let (id, count) = (U256::from(node_operator_id), U256::from(keys.count));
-        let amount = match bond {
-            Bond::Wsteth => {
-                let question = getRequiredBondForNextKeysWstETHCall { nodeOperatorId: id, additionalKeys: count };
-                self.rpc.read(csm.accounting, &question).await?
-            }
-            Bond::Eth | Bond::Steth => {
-                let question = getRequiredBondForNextKeysCall { nodeOperatorId: id, additionalKeys: count };
-                self.rpc.read(csm.accounting, &question).await?
-            }
-        };
+        let in_steth = getRequiredBondForNextKeysCall { nodeOperatorId: id, additionalKeys: count };
+        let in_wsteth = getRequiredBondForNextKeysWstETHCall { nodeOperatorId: id, additionalKeys: count };
+        let amount = self.bond_amount(bond, &in_steth, &in_wsteth).await?;
         let sent = self.lay_out(wallet, bond, amount).await?;
         let from = SolAddress::from(wallet.address().0);
         let (pubkeys, signatures, permit) = (keys.pubkeys(), keys.signatures(), no_permit());
@@ -179,6 +165,20 @@ impl Chain {
         let module = SolAddress::from(csm.module.0);
         let call = StakingRouter::depositCall { module, maxDepositsCount: U256::from(keys) };
         self.rpc.send_data(self.admin(), csm.staking_router, "deposit", call.abi_encode(), ether).await
+    }
+
+    /// Asks Accounting for a bond in the unit that it is paid in: ether and stETH have one, wstETH another.
+    async fn bond_amount<S: SolCall<Return = U256>, W: SolCall<Return = U256>>(
+        &self,
+        bond: Bond,
+        in_steth: &S,
+        in_wsteth: &W,
+    ) -> Result<U256, EvmError> {
+        let accounting = self.deployment.csm.accounting;
+        match bond {
+            Bond::Eth | Bond::Steth => self.rpc.read(accounting, in_steth).await,
+            Bond::Wsteth => self.rpc.read(accounting, in_wsteth).await,
+        }
     }
 
     /// Lets Accounting take a bond in tokens, exactly; what is to be sent with the call in ether.
