@@ -9,6 +9,7 @@ mod duties_api;
 mod orders;
 mod running;
 mod standing;
+mod upkeep;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -29,9 +30,12 @@ use tokio_util::task::TaskTracker;
 pub use self::duties_api::{Records as DutyRecords, MAX_RECORDS as MAX_DUTY_RECORDS};
 pub use self::running::{OperatorStats, RunningOperator};
 
+use self::upkeep::UpkeepDesk;
+
 use crate::chain::{act_as_operator, ChainMetrics, ChainRegistry, ChainView, OperatorParts};
 use crate::config::{ChainConfig, ConfigError, IdentityConfig, OperatorConfig, Validate};
 use crate::driver::{Ceremonies, CrashSwitch, Hooks, Outbound, Parts, Publisher};
+use crate::duties::upkeep::Notebook;
 use crate::exits::ExitDesk;
 use crate::http::{Readiness, Server};
 use crate::keys::{self, KeyError};
@@ -233,9 +237,12 @@ pub async fn start_with(config: OperatorConfig, loaded: Loaded, hooks: Hooks) ->
     });
     let readiness = Readiness::default();
     let exits = ExitDesk::new(&store, loaded.network.chain_id());
+    let notes = Arc::new(Notebook::default());
+    let asks_builders = config.duties.builder && !config.beacon.urls.is_empty();
+    let upkeep = UpkeepDesk::new(me, &store, exits.clone(), Arc::clone(&notes), asks_builders);
     let http = match config.http.address()? {
         Some(address) => {
-            let routes = exits.routes().merge(duties_api::routes(&store, client.twin()));
+            let routes = exits.routes().merge(upkeep.routes()).merge(duties_api::routes(&store, client.twin()));
             let routes = match &chain {
                 Some((view, _)) => routes.merge(crate::chain::routes(view)),
                 None => routes,
@@ -255,6 +262,7 @@ pub async fn start_with(config: OperatorConfig, loaded: Loaded, hooks: Hooks) ->
         client: &client,
         signer: &signer,
         exits: &exits,
+        upkeep: &notes,
         metrics: &metrics,
         hooks: &hooks,
         stop: &stop,
@@ -269,7 +277,8 @@ pub async fn start_with(config: OperatorConfig, loaded: Loaded, hooks: Hooks) ->
         stop.clone(),
         tasks.clone(),
     );
-    tasks.spawn(answers.with_duties(duties.clone()).with_desk(exits.clone()).run(events));
+    let answers = answers.with_duties(duties.clone()).with_desks(exits.clone(), upkeep);
+    tasks.spawn(answers.run(events));
     tasks.spawn(orders::pass_on(exits.clone(), client.clone(), me, stop.clone(), tasks.clone()));
     let sources = standing::Sources {
         chain: chain.as_ref().map(|(view, _)| view.status()),

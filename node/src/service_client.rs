@@ -1,19 +1,20 @@
 //! Calls to the Cluster Node Service: by a gateway with signed headers, by an owner with a session token.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use cluster_core::ceremony::CeremonyId;
 use cluster_core::certificate::Certificate;
-use cluster_core::committee::OperatorId;
 use cluster_core::request::SignedRequest;
 use cluster_crypto::hash::TaggedHash;
 use cluster_crypto::identity;
-use cluster_net::info::VersionRange;
 use reqwest::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+
+pub use messages::*;
+
+mod messages;
 
 /// Bytes of an answer that are read: a certificate of 1,000 validators and 13 operators is about 5 MB of JSON.
 const ANSWER_LIMIT: usize = 16 * 1024 * 1024;
@@ -41,156 +42,6 @@ pub enum CallError {
         /// Why.
         detail: String,
     },
-}
-
-/// One answer to a poll for requests.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PolledRequests {
-    /// Where the next poll goes on.
-    pub cursor: serde_json::Value,
-    /// Requests since the last cursor.
-    pub requests: Vec<SignedRequest>,
-}
-
-/// What a gateway tells the service about a ceremony under way.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ProgressReport {
-    /// Whose progress.
-    pub operator_id: u32,
-    /// The step that the operator is in.
-    pub step: String,
-    /// When, in milliseconds since the Unix epoch.
-    pub at_ms: u64,
-    /// Operators that are to blame for something.
-    pub culprits: Vec<ReportedCulprit>,
-    /// Why the operator gave up, when it did.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub aborted: Option<String>,
-}
-
-/// A culprit as the service stores it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReportedCulprit {
-    /// Who.
-    pub operator_id: u32,
-    /// What it did.
-    pub kind: String,
-}
-
-/// What a gateway heard of an operator.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HeardOperator {
-    /// Who.
-    pub operator_id: u32,
-    /// Version of its program: 1 to 32 printable ASCII characters without spaces.
-    pub version: String,
-    /// When it answered, in milliseconds since the Unix epoch.
-    pub last_seen_ms: u64,
-}
-
-/// Operators that answered a gateway, each once.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OperatorsReport {
-    /// In any order.
-    pub operators: Vec<HeardOperator>,
-}
-
-/// What the operators of a committee say about an epoch, merged.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PerformanceReport {
-    /// The epoch.
-    pub epoch: u64,
-    /// When it began, in milliseconds since the Unix epoch.
-    pub start_ms: u64,
-    /// Operators whose claims were merged.
-    pub reports: u32,
-    /// Exchanges of partial signatures for duties of the committee.
-    pub exchanges: u32,
-    /// The whole committee, ascending.
-    pub operators: Vec<ReportedOperator>,
-    /// Some of its validators.
-    pub validators: Vec<ReportedValidator>,
-}
-
-/// One operator of a committee.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReportedOperator {
-    /// Who.
-    pub operator_id: u32,
-    /// Exchanges in which its partial signatures were seen.
-    pub seen: u32,
-}
-
-/// One validator's duties in an epoch.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReportedValidator {
-    /// Its public key, 0x hex.
-    pub pubkey: String,
-    /// By kind.
-    pub duties: Vec<KindFigures>,
-}
-
-/// Duties of one kind.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KindFigures {
-    /// The kind.
-    pub kind: String,
-    /// Duties that the validator had.
-    pub expected: u32,
-    /// Duties that were submitted.
-    pub submitted: u32,
-    /// Misses by reason.
-    pub misses: BTreeMap<String, u32>,
-}
-
-/// An owner's question whether a committee is fit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OpenPreflight {
-    /// As the service calls it.
-    pub preflight_id: String,
-    /// The committee, ascending.
-    pub operator_ids: Vec<OperatorId>,
-}
-
-/// One answer to a poll for such questions.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OpenPreflights {
-    /// Oldest first; they are this gateway's for some seconds.
-    pub preflights: Vec<OpenPreflight>,
-}
-
-/// What a gateway found out about a committee.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PreflightReport {
-    /// Every operator, in the committee's order.
-    pub operators: Vec<OperatorFinding>,
-}
-
-/// What a gateway found out about one operator.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OperatorFinding {
-    /// Who.
-    pub operator_id: u32,
-    /// Whether it answered.
-    pub reachable: bool,
-    /// Between question and answer.
-    pub round_trip_ms: Option<u32>,
-    /// Version of its program: 1 to 32 printable ASCII characters without spaces.
-    pub version: Option<String>,
-    /// How far its clock is ahead of the gateway's.
-    pub clock_skew_ms: Option<i64>,
-    /// Ceremonies that it has not finished.
-    pub open_ceremonies: Option<u32>,
-    /// `ready` or `behind`: how far it has read the contracts.
-    pub chain: Option<String>,
-    /// `ready` or `behind`: its best beacon node.
-    pub beacon: Option<String>,
-    /// What it speaks, at most 32 names of 1 to 64 printable ASCII characters.
-    pub protocols: Vec<VersionRange>,
-    /// What it can do beyond version 1 of everything, bounded like `protocols`.
-    pub capabilities: Vec<String>,
-    /// At most 8 sentences of at most 256 characters, each on one line.
-    pub problems: Vec<String>,
 }
 
 /// `application/problem+json`, as far as it is shown.
@@ -296,6 +147,11 @@ impl ServiceClient {
         report: &PerformanceReport,
     ) -> Result<(), CallError> {
         self.signed(key, Method::PUT, "/v1/gateway/performance", self.body_of(report)?).await
+    }
+
+    /// `PUT /v1/gateway/upkeep`. Idempotent.
+    pub async fn report_upkeep(&self, key: &identity::SecretKey, report: &ReportedUpkeep) -> Result<(), CallError> {
+        self.signed(key, Method::PUT, "/v1/gateway/upkeep", self.body_of(report)?).await
     }
 
     /// `PUT /v1/gateway/operators`. The newest report about an operator counts.

@@ -5,6 +5,7 @@
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -17,13 +18,16 @@ use cluster_core::certificate::Certificate;
 use cluster_core::committee::OperatorId;
 use cluster_core::duty::SigningKind;
 use cluster_core::request::SignedRequest;
+use cluster_crypto::ethereum::Address;
 use cluster_crypto::identity;
 use cluster_net::info::{Source, Standing};
 use cluster_net::performance;
+use cluster_net::upkeep::{Exit, Registration, Relay, Upkeep, ValidatorUpkeep, CAPABILITY};
 use cluster_node::driver::Hooks;
 use cluster_node::network::{Event, EventStream};
 use cluster_node::service_client::{now_ms, signed_headers};
 use common::World;
+use tokio::sync::watch;
 
 /// A stand-in for the service that records certificates and fails on demand.
 #[derive(Clone, Default)]
@@ -40,6 +44,7 @@ struct Inner {
     published: Vec<usize>,
     steps: Vec<(u32, String)>,
     performance: Vec<serde_json::Value>,
+    upkeep: Vec<serde_json::Value>,
     /// As long as it has not heard of an operator, it refuses every report that names it.
     unknown_operator: Option<u64>,
     operators: Vec<serde_json::Value>,
@@ -120,6 +125,10 @@ async fn answer(
         }
         if path == "/v1/gateway/performance" {
             inner.performance.push(serde_json::from_slice(&body).unwrap());
+            return StatusCode::OK.into_response();
+        }
+        if path == "/v1/gateway/upkeep" {
+            inner.upkeep.push(serde_json::from_slice(&body).unwrap());
             return StatusCode::OK.into_response();
         }
         if path == "/v1/gateway/operators" {
@@ -260,6 +269,88 @@ async fn performance_is_published_as_most_operators_saw_it_and_again_after_a_cra
     let gateway = world.start_gateway_for(&url).await;
     service.until("every epoch once more", told_of_all).await;
     service.with(check);
+    gateway.shutdown().await;
+    for client in clients {
+        client.shutdown().await;
+    }
+}
+
+/// An operator with many validators that says what the sender holds.
+async fn say_upkeep(mut events: EventStream, now: watch::Receiver<Upkeep>, unchanged: Arc<AtomicUsize>) {
+    while let Some(event) = events.next().await {
+        let Event::Performance { request, responder, .. } = event else { continue };
+        let upkeep = now.borrow().clone();
+        responder.respond(match request {
+            performance::Request::Upkeep { known } if known == Some(upkeep.revision) => {
+                unchanged.fetch_add(1, Ordering::Relaxed);
+                performance::Response::Unchanged
+            }
+            performance::Request::Upkeep { .. } => performance::Response::Upkeep(upkeep),
+            performance::Request::Since { .. } => performance::Response::Busy,
+        });
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_service_hears_from_each_operator_how_registrations_and_exits_stand() {
+    let world = World::new(4);
+    let validator = |at: u16, relay, exit| {
+        let mut pubkey = [0; 48];
+        pubkey[..2].copy_from_slice(&at.to_be_bytes());
+        ValidatorUpkeep { pubkey, relay, exit }
+    };
+    let held = Registration { epoch: 7, fee_recipient: Address([0xab; 20]), gas_limit: 60_000_000 };
+    let registered = (0..501).map(|at| validator(at, Relay::Registered(held), Exit::None)).collect();
+    let unchanged = Arc::new(AtomicUsize::new(0));
+    let (sender, now) = watch::channel(Upkeep { revision: 1, validators: registered });
+    let mut clients = Vec::new();
+    for id in world.ids() {
+        let (client, events) = world.start_mesh(id).await;
+        // One speaks an older release, which would not understand the question.
+        if id != OperatorId(2) {
+            client.set_capabilities(vec![CAPABILITY.to_owned()]);
+        }
+        clients.push(client);
+        tokio::spawn(say_upkeep(events, now.clone(), Arc::clone(&unchanged)));
+    }
+    let service = Service::default();
+    service.with(|inner| {
+        inner.gateway = Some(world.gateway_key.clone());
+        inner.down = true;
+    });
+    let url = service.start().await;
+    let gateway = world.start_gateway_for(&url).await;
+    service.until("a call that failed", |inner| inner.refused_calls > 3).await;
+    service.with(|inner| inner.down = false);
+    let lengths = |inner: &Inner, id: u64| {
+        let calls = inner.upkeep.iter().filter(|told| told["operator_id"] == id);
+        calls.map(|told| told["validators"].as_array().unwrap().len()).collect::<Vec<_>>()
+    };
+    // In parts that the service takes.
+    service.until("what three say", |inner| [1, 3, 4].iter().all(|id| lengths(inner, *id) == [500, 1])).await;
+    service.with(|inner| {
+        assert_eq!(lengths(inner, 2), Vec::<usize>::new());
+        let expected = serde_json::json!({
+            "pubkey": format!("0x01f4{}", "00".repeat(46)),
+            "relay": { "state": "registered", "epoch": 7, "fee_recipient": format!("0x{}", "ab".repeat(20)), "gas_limit": 60_000_000 },
+            "exit": "none",
+        });
+        assert_eq!(inner.upkeep.iter().find(|told| told["validators"].as_array().unwrap().len() == 1).unwrap()["validators"][0], expected);
+        inner.upkeep.clear();
+    });
+    // Nothing is told again until it changes.
+    let asked = unchanged.load(Ordering::Relaxed);
+    service.until("two more rounds", |_| unchanged.load(Ordering::Relaxed) >= asked + 6).await;
+    service.with(|inner| assert_eq!(inner.upkeep, Vec::<serde_json::Value>::new()));
+    sender.send(Upkeep { revision: 2, validators: vec![validator(9, Relay::Off, Exit::Signed)] }).unwrap();
+    service.until("what changed", |inner| [1, 3, 4].iter().all(|id| lengths(inner, *id) == [1])).await;
+    service.with(|inner| {
+        let told = &inner.upkeep[0]["validators"][0];
+        assert_eq!(
+            (&told["relay"], &told["exit"]),
+            (&serde_json::json!({ "state": "off" }), &serde_json::json!("signed"))
+        );
+    });
     gateway.shutdown().await;
     for client in clients {
         client.shutdown().await;

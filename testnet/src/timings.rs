@@ -52,7 +52,7 @@ impl Timings {
     /// What gateways are configured with.
     #[must_use]
     pub fn publish_config(&self) -> PublishConfig {
-        PublishConfig { quiet_ms: ms(self.quiet), pull_ms: 500, ..PublishConfig::default() }
+        PublishConfig { quiet_ms: ms(self.quiet), pull_ms: 500, upkeep_ms: 2_000, ..PublishConfig::default() }
     }
 
     /// How a gateway speaks to the service at `url`.

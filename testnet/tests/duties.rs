@@ -156,6 +156,9 @@ fn only_the_owner_lets_a_validator_leave() {
     let belongs = format!("validator {} belongs to ", exit.pubkey);
     assert!(exit.stranger_heard.contains(&belongs), "the stranger is refused in words: {exit:?}");
     assert!(exit.accepted && exit.owner_heard.contains("accepted"), "{exit:?}");
+    // By word of each operator that runs: the one validator is on its way out.
+    let said: Vec<_> = without_one().upkeep.values().map(|said| said.get("exit published").copied()).collect();
+    assert_eq!(said, [Some(1); 3], "{:?}", without_one().upkeep);
     // The run ends in epoch 4.
     assert_eq!((exit.status.as_str(), exit.exit_epoch), ("active_exiting", 5), "{exit:?}");
 }
@@ -166,6 +169,8 @@ fn builders_build_blocks_and_when_they_fail_the_beacon_node_does() {
     let builder = report.builder.as_ref().expect("a builder");
     assert_eq!((builder.refused, &builder.wrong_recipients), (0, &Vec::new()), "{builder:?}");
     assert_eq!(builder.registrations.len(), 32, "every validator is registered and pays whom it should: {builder:?}");
+    let said: Vec<_> = report.upkeep.values().map(|said| said.get("relay registered").copied()).collect();
+    assert_eq!(said, [Some(32); 4], "and every operator says so: {:?}", report.upkeep);
     // Blinded proposals after the first epoch, until the builder fails. A leader that is late for its round is replaced by
     // one with a local block.
     let [_, built, failing] = &report.epochs[..] else { panic!("{:?}", report.epochs) };

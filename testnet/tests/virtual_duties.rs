@@ -8,7 +8,10 @@ use std::time::Duration;
 use cluster_core::beacon::Epoch;
 use cluster_core::committee::OperatorId;
 use cluster_core::duty::SigningKind;
+use cluster_crypto::ethereum::Address;
+use cluster_net::upkeep::{Registration, Relay};
 use cluster_node::duties::record::{DutyRecord, Miss};
+use cluster_node::store::DEFAULT_GAS_LIMIT;
 use cluster_testnet::virtual_chain::committee::{Links, VirtualCommittee, FEE_RECIPIENT};
 use cluster_testnet::virtual_chain::{spec, NodeFaults};
 
@@ -156,6 +159,57 @@ fn builders_know_whom_to_pay_before_a_validator_is_active() {
         }
         // They also perform their duties from then on.
         run.is_perfect(4..5);
+    });
+}
+
+/// Operators read the owner's change in different epochs; relays pass over registrations that are not newer.
+#[test]
+fn builders_hear_of_another_fee_recipient_and_every_operator_says_how_it_stands() {
+    in_virtual_time(async {
+        let mut run = Run::new(4, 4, None, 9);
+        run.committee.settings.builder = true;
+        run.start_all();
+        let ids = run.committee.ids();
+        let relays = |run: &Run, id| {
+            let keys = run.committee.chain.registrations().into_keys().collect::<Vec<_>>();
+            keys.iter().map(|key| run.committee.upkeep(id, key).relay).collect::<Vec<_>>()
+        };
+        let told = |epoch, recipient| {
+            Relay::Registered(Registration { epoch, fee_recipient: recipient, gas_limit: DEFAULT_GAS_LIMIT })
+        };
+        // The last one's beacon node takes nothing for a while.
+        let refuses = NodeFaults { refuses_registrations: true, ..NodeFaults::default() };
+        run.committee.node(ids[3]).unwrap().set_faults(refuses);
+        run.epochs(3).await;
+        for id in &ids[..3] {
+            assert_eq!(relays(&run, *id), [told(0, FEE_RECIPIENT); 4], "operator {id}");
+        }
+        for relay in relays(&run, ids[3]) {
+            assert!(matches!(relay, Relay::NotTaken(held) if held.fee_recipient == FEE_RECIPIENT), "{relay:?}");
+        }
+        run.committee.node(ids[3]).unwrap().set_faults(NodeFaults::default());
+        let other = Address([0xad; 20]);
+        for (at, id) in ids.iter().enumerate() {
+            run.committee.set_fee_recipient(*id, other).unwrap();
+            run.epochs(4 + at as u64).await;
+        }
+        // From the next period on relays know it.
+        run.epochs(12).await;
+        for (recipient, since) in run.committee.chain.registrations().into_values() {
+            assert_eq!((recipient, since), (other, Epoch(10)));
+        }
+        for id in &ids {
+            for relay in relays(&run, *id) {
+                let Relay::Registered(held) = relay else { panic!("operator {id}: {relay:?}") };
+                // Three of the four have it since the third has read it.
+                assert_eq!(
+                    (held.fee_recipient, (6..=8).contains(&held.epoch)),
+                    (other, true),
+                    "operator {id}: {held:?}"
+                );
+            }
+        }
+        assert_eq!(run.committee.chain.offences(), []);
     });
 }
 

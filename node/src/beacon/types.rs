@@ -41,6 +41,12 @@ impl ValidatorState {
         matches!(self, Self::PendingInitialized | Self::PendingQueued)
     }
 
+    /// Whether its exit has begun, or is over.
+    #[must_use]
+    pub const fn is_leaving(self) -> bool {
+        !self.is_pending() && !matches!(self, Self::ActiveOngoing)
+    }
+
     /// Whether it has been slashed.
     #[must_use]
     pub const fn is_slashed(self) -> bool {

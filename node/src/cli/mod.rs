@@ -13,6 +13,7 @@ mod run;
 mod signer;
 mod slashing;
 mod split;
+mod upkeep;
 mod verify;
 
 use std::path::PathBuf;
@@ -54,6 +55,8 @@ enum Command {
     Preflight(preflight::PreflightArgs),
     /// Print what became of an operator's duties: who took part, when, and why one was missed.
     Duties(duties::DutiesArgs),
+    /// Print how the validators of a running operator stand with builders, and how far their exits are.
+    Upkeep(upkeep::UpkeepArgs),
     /// Carry the record of what validators have signed from one node to another (EIP-3076).
     Slashing(slashing::SlashingArgs),
     /// Look at what this node read from the contracts.
@@ -168,6 +171,7 @@ pub fn main() -> ExitCode {
         Command::Exit(args) => exit::run(&args),
         Command::Preflight(args) => preflight::run(&args),
         Command::Duties(args) => duties::run(&args),
+        Command::Upkeep(args) => upkeep::run(&args),
         Command::Slashing(args) => slashing::run(&args),
         Command::Chain(args) => chain::run(&args),
         Command::Monitoring(args) => monitoring::run(&args),

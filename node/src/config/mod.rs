@@ -170,6 +170,8 @@ pub struct PublishConfig {
     pub pull_ms: u64,
     /// Milliseconds between two questions to an operator how duties were performed.
     pub performance_ms: u64,
+    /// Milliseconds between two questions to an operator how registrations with builders and exits stand.
+    pub upkeep_ms: u64,
     /// Milliseconds between two reports to the service which operators are alive and what they run.
     pub operators_ms: u64,
 }
@@ -333,7 +335,7 @@ impl Default for ServiceConfig {
 
 impl Default for PublishConfig {
     fn default() -> Self {
-        Self { quiet_ms: 10_000, pull_ms: 5_000, performance_ms: 60_000, operators_ms: 60_000 }
+        Self { quiet_ms: 10_000, pull_ms: 5_000, performance_ms: 60_000, upkeep_ms: 30_000, operators_ms: 60_000 }
     }
 }
 
@@ -384,6 +386,7 @@ impl Validate for GatewayConfig {
         range("publish.quiet_ms", self.publish.quiet_ms, 100, 86_400_000)?;
         range("publish.pull_ms", self.publish.pull_ms, 100, 3_600_000)?;
         range("publish.performance_ms", self.publish.performance_ms, 100, 3_600_000)?;
+        range("publish.upkeep_ms", self.publish.upkeep_ms, 100, 3_600_000)?;
         range("publish.operators_ms", self.publish.operators_ms, 100, 3_600_000)
     }
 }

@@ -14,11 +14,13 @@ use super::proofs::Proof;
 use super::roster::{Group, Roster, Validator};
 use super::schedule::EpochDuties;
 use super::signatures::item;
+use super::upkeep::Attempt;
 use crate::beacon::{CommitteeSubscription, SyncSubscription};
 use crate::signer::{Pubkey, Request};
 
-/// Builders are told anew after this many epochs (a day on mainnet), under a time that all operators compute alike.
-const REGISTRATION_EPOCHS: u64 = 225;
+/// Builders are told anew after this many epochs (an hour on mainnet), under a time that all operators compute alike. Relays
+/// pass over what is not newer than the last registration: it takes so long until they know another fee recipient.
+const REGISTRATION_EPOCHS: u64 = 10;
 
 /// By committee, the epoch and its signed registrations; none of them while they are being signed.
 pub(super) type Registrations = BTreeMap<CommitteeId, (Epoch, Vec<SignedObject<ValidatorRegistration>>)>;
@@ -224,7 +226,7 @@ impl Engine {
         let current = self.spec.epoch_of(now);
         let begun = self.lock_registrations().get(&group.id).cloned().filter(|(epoch, _)| *epoch == current);
         if let Some((_, signed)) = begun {
-            return self.tell_builders(&signed).await;
+            return self.tell_builders(&signed, current).await;
         }
         // Builders learn of a validator before its first duty.
         let validators = || group.validators.values().filter(|validator| validator.may_propose());
@@ -251,21 +253,30 @@ impl Engine {
         let request = Request::Registrations { items: registrations.clone() };
         let give_up = self.now().plus_ms(self.spec.slot_ms * slots / 2);
         let (signed, _) = self.sign(group, id, request, items, give_up).await;
-        let signed: Vec<_> = registrations
-            .into_iter()
-            .zip(&signed.signatures)
-            .filter_map(|(message, signature)| Some(SignedObject { message, signature: (*signature)?.to_bytes() }))
-            .collect();
-        self.lock_registrations().insert(group.id, (current, signed.clone()));
-        self.tell_builders(&signed).await;
+        let mut complete = Vec::new();
+        for (message, signature) in registrations.into_iter().zip(&signed.signatures) {
+            match signature {
+                Some(signature) => complete.push(SignedObject { message, signature: signature.to_bytes() }),
+                None => self.parts.upkeep.tried(&message, Attempt::Incomplete, current),
+            }
+        }
+        self.lock_registrations().insert(group.id, (current, complete.clone()));
+        self.tell_builders(&complete, current).await;
     }
 
-    async fn tell_builders(&self, signed: &[SignedObject<ValidatorRegistration>]) {
+    async fn tell_builders(&self, signed: &[SignedObject<ValidatorRegistration>], epoch: Epoch) {
         if signed.is_empty() {
             return;
         }
-        if let Err(error) = self.parts.beacon.register_validators(signed).await {
-            tracing::warn!(%error, "no beacon node took the registrations for builders: {error}");
+        let attempt = match self.parts.beacon.register_validators(signed).await {
+            Ok(()) => Attempt::Taken,
+            Err(error) => {
+                tracing::warn!(%error, "no beacon node took the registrations for builders: {error}");
+                Attempt::NotTaken
+            }
+        };
+        for SignedObject { message, .. } in signed {
+            self.parts.upkeep.tried(message, attempt, epoch);
         }
     }
 

@@ -25,6 +25,7 @@ use super::proofs::Proofs;
 use super::record::{Draft, DutyRecord, Miss, Recorder};
 use super::roster::{Group, Roster, Validator};
 use super::schedule::{EpochDuties, Schedule};
+use super::upkeep::Notebook;
 use crate::beacon::{Beacon, BeaconError, BeaconEvent, HeadEvent};
 use crate::signer::Signer;
 use crate::store::{StoreError, ValidatorEntry};
@@ -86,6 +87,8 @@ pub struct Parts {
     pub keep: Arc<dyn Fn(Vec<OperatorId>) + Send + Sync>,
     /// Takes what became of every duty.
     pub recorder: Arc<dyn Recorder>,
+    /// What is done besides the duties.
+    pub upkeep: Arc<Notebook>,
     /// Figures.
     pub metrics: DutyMetrics,
     /// Choices.

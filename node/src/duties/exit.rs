@@ -6,6 +6,7 @@ use std::sync::Arc;
 use cluster_core::beacon::{Epoch, Signed as SignedObject, Slot, VoluntaryExit};
 use cluster_core::duty::{SigningId, SigningKind};
 use cluster_core::exit::SignedExitRequest;
+use cluster_net::upkeep::Exit;
 use tokio::sync::watch;
 
 use super::engine::Engine;
@@ -51,6 +52,8 @@ impl Engine {
                 if validator.status.status == ValidatorState::ActiveOngoing {
                     let exit = Arc::clone(&self).exit(Arc::clone(group), Arc::clone(validator), order.clone(), epoch);
                     self.spawn(exit);
+                } else if validator.status.status.is_leaving() {
+                    self.parts.upkeep.exits(&pubkey, Exit::Published);
                 }
             }
         }
@@ -81,6 +84,7 @@ impl Engine {
             let signed = SignedObject { message: exit, signature: signature.to_bytes() };
             let published = self.parts.beacon.publish_exit(&signed).await;
             if published.is_ok() {
+                self.parts.upkeep.exits(&validator.pubkey, Exit::Published);
                 let index = validator.index;
                 tracing::info!(validator_index = index.0, "validator {index} leaves, as its owner ordered");
             }

@@ -15,6 +15,7 @@
 //! | [`clock`] | the time that everything here reads, and sleeps by |
 //! | [`record`], [`ledger`], [`metrics`] | what became of every duty, kept and counted |
 //! | [`performance`] | the same per validator and epoch, for gateways |
+//! | [`upkeep`] | what was done for validators besides: registration with builders, exits |
 
 mod aggregation;
 mod ahead;
@@ -34,6 +35,7 @@ pub mod record;
 mod roster;
 mod schedule;
 mod signatures;
+pub mod upkeep;
 mod value;
 pub mod votes;
 

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use cluster_core::beacon::Root;
 use cluster_core::committee::OperatorId;
-use cluster_core::duty::SigningId;
+use cluster_core::duty::{SigningId, SigningKind};
 use cluster_core::machine::Time;
 use cluster_core::signing::Item;
+use cluster_net::upkeep::Exit;
 
 use super::engine::Engine;
 use super::hub::Signed;
@@ -52,6 +53,11 @@ impl Engine {
                 (vec![None; count], Some(Miss::Signer { reason: error.to_string() }))
             }
         };
+        if id.kind == SigningKind::VoluntaryExit {
+            // Told at once: the others may take the rest of the epoch.
+            let signed = items.iter().zip(&own).zip(&held).filter(|((_, own), held)| own.is_some() && !**held);
+            signed.for_each(|((item, _), _)| self.parts.upkeep.exits(&item.validator.to_bytes(), Exit::Signed));
+        }
         if !held.contains(&true) {
             return (self.parts.hub.sign(id, items, own, give_up).await, miss);
         }

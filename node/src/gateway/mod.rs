@@ -12,6 +12,7 @@
 //! | `operators.rs` | which operators are alive and what they run, for the service |
 //! | `preflight.rs` | owners' questions whether a committee is fit |
 //! | `performance/` | how duties were performed: operators' claims, merged and published |
+//! | `upkeep.rs` | what operators do for validators besides: registration with builders, exits |
 //! | `service.rs` | the long poll, and reports of progress |
 //! | `api.rs` | `POST /v1/requests` |
 
@@ -25,6 +26,7 @@ pub mod outbox;
 mod performance;
 mod preflight;
 mod service;
+mod upkeep;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -156,6 +158,7 @@ pub async fn start_with(
     shared.tasks.spawn(intake.clone().run(events));
     if let Some(service) = shared.service.clone() {
         shared.tasks.spawn(performance::run(Arc::clone(&shared), service.clone()));
+        shared.tasks.spawn(upkeep::run(Arc::clone(&shared), service.clone()));
         shared.tasks.spawn(operators::run(Arc::clone(&shared), service.clone()));
         shared.tasks.spawn(preflight::run(Arc::clone(&shared), service.clone()));
         shared.tasks.spawn(service::poll(Arc::clone(&shared), service, intake.clone()));

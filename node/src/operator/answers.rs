@@ -25,6 +25,7 @@ use crate::metrics::{Metrics, OutcomeLabel};
 use crate::network::{Client, Event, EventStream, Peer, Responder, Verdict};
 use crate::operator::duties::Duties;
 use crate::operator::remember;
+use crate::operator::upkeep::UpkeepDesk;
 use crate::service_client::now_ms;
 use crate::store::{Store, StoreError};
 
@@ -45,6 +46,7 @@ pub(super) struct Answers {
     blocking: Arc<Semaphore>,
     duties: Option<Duties>,
     desk: Option<ExitDesk>,
+    upkeep: Option<UpkeepDesk>,
 }
 
 impl Answers {
@@ -58,7 +60,7 @@ impl Answers {
         tasks: TaskTracker,
     ) -> Self {
         let blocking = Arc::new(Semaphore::new(BLOCKING));
-        Self { me, ceremonies, client, store, metrics, stop, tasks, blocking, duties: None, desk: None }
+        Self { me, ceremonies, client, store, metrics, stop, tasks, blocking, duties: None, desk: None, upkeep: None }
     }
 
     /// Hands messages of duties to their hub, and answers questions about them; without duties both are refused.
@@ -66,9 +68,9 @@ impl Answers {
         Self { duties, ..self }
     }
 
-    /// Takes orders to exit that other operators pass on.
-    pub(super) fn with_desk(self, desk: ExitDesk) -> Self {
-        Self { desk: Some(desk), ..self }
+    /// Takes orders to exit that other operators pass on, and tells gateways how they stand.
+    pub(super) fn with_desks(self, desk: ExitDesk, upkeep: UpkeepDesk) -> Self {
+        Self { desk: Some(desk), upkeep: Some(upkeep), ..self }
     }
 
     pub(super) async fn run(self, mut events: EventStream) {
@@ -150,13 +152,21 @@ impl Answers {
     }
 
     fn performance(&self, from: &Peer, request: performance::Request, responder: Responder<performance::Response>) {
-        let desk = match (&self.duties, &from.member) {
-            (Some(duties), Member::Gateway(_)) => Arc::clone(&duties.performance),
-            (None, _) => return responder.respond(performance::Response::refused("this operator performs no duties")),
-            (Some(_), _) => return responder.respond(performance::Response::refused("only gateways may ask")),
-        };
-        let performance::Request::Since { epoch } = request;
-        self.spawn(async move { responder.respond(desk.answer(epoch).await) });
+        if !matches!(from.member, Member::Gateway(_)) {
+            return responder.respond(performance::Response::refused("only gateways may ask"));
+        }
+        match (request, &self.duties, self.upkeep.clone()) {
+            (performance::Request::Since { epoch }, Some(duties), _) => {
+                let desk = Arc::clone(&duties.performance);
+                self.spawn(async move { responder.respond(desk.answer(epoch).await) });
+            }
+            (performance::Request::Upkeep { known }, _, Some(desk)) => {
+                self.spawn(async move { responder.respond(desk.answer(known).await) });
+            }
+            (performance::Request::Since { .. }, None, _) | (performance::Request::Upkeep { .. }, _, None) => {
+                responder.respond(performance::Response::refused("this operator performs no duties"));
+            }
+        }
     }
 
     fn dkg(&self, from: &Peer, request: dkg::Request, responder: Responder<dkg::Response>) {

@@ -23,6 +23,7 @@ use crate::duties::mesh::{ClientMesh, Mesh};
 use crate::duties::metrics::DutyMetrics;
 use crate::duties::performance::Desk;
 use crate::duties::record::{DutyRecord, Recorder};
+use crate::duties::upkeep::Notebook;
 use crate::duties::Clock;
 use crate::exits::ExitDesk;
 use crate::metrics::Metrics;
@@ -39,6 +40,7 @@ pub(super) struct Context<'a> {
     pub(super) client: &'a Client,
     pub(super) signer: &'a Arc<dyn Signer>,
     pub(super) exits: &'a ExitDesk,
+    pub(super) upkeep: &'a Arc<Notebook>,
     pub(super) metrics: &'a Metrics,
     pub(super) hooks: &'a Hooks,
     pub(super) stop: &'a CancellationToken,
@@ -57,7 +59,7 @@ pub(super) struct Duties {
 // The error is large as it names keys and files; it is made once, when a node does not start.
 #[allow(clippy::result_large_err)]
 pub(super) fn start(context: &Context<'_>) -> Result<Option<Duties>, NodeError> {
-    let Context { me, config, loaded, store, client, signer, exits, metrics, hooks, stop, tasks } = *context;
+    let Context { me, config, loaded, store, client, signer, exits, upkeep, metrics, hooks, stop, tasks } = *context;
     if config.beacon.urls.is_empty() {
         tracing::info!(
             operator_id = me.0,
@@ -103,6 +105,7 @@ pub(super) fn start(context: &Context<'_>) -> Result<Option<Duties>, NodeError> 
             spawner.spawn(async move { client.keep(peers).await });
         }),
         recorder,
+        upkeep: Arc::clone(upkeep),
         metrics: duty_metrics,
         settings: Settings {
             graffiti: config.duties.graffiti()?,

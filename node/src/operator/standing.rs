@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cluster_net::info::{Source, Standing};
+use cluster_net::upkeep;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -23,15 +24,16 @@ pub(super) struct Sources {
     pub(super) beacon: Option<Arc<dyn Beacon>>,
 }
 
-/// Tells it until the node stops; nothing when nothing is read.
+/// Tells it until the node stops, with what else this release can do.
 pub(super) async fn tell(client: Client, sources: Sources, stop: CancellationToken) {
+    let can = vec![upkeep::CAPABILITY.to_owned()];
     if sources.chain.is_none() && sources.beacon.is_none() {
-        return;
+        return client.set_capabilities(can);
     }
     let work = async {
         let mut caught_up = None;
         loop {
-            let mut told = Vec::new();
+            let mut told = can.clone();
             if let Some(status) = &sources.chain {
                 if status.borrow().caught_up {
                     caught_up = Some(Instant::now());

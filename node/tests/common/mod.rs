@@ -151,6 +151,7 @@ impl World {
         config.publish.quiet_ms = 1_000;
         config.publish.pull_ms = 500;
         config.publish.performance_ms = 200;
+        config.publish.upkeep_ms = 200;
         config.publish.operators_ms = 200;
         config.chain = self.chain.clone();
         config.service.url = url.into();

@@ -9,6 +9,7 @@
 //! | [`consensus`] | `/cluster-node/consensus/1` and `/cluster-node/consensus-value/1`, operator to operator |
 //! | [`signing`] | `/cluster-node/signing/1`, operator to operator |
 //! | [`performance`] | `/cluster-node/performance/1`, gateway to operator |
+//! | [`upkeep`] | what is asked over it besides: registration with builders, exits |
 //! | [`info`] | `/cluster-node/info/1`, anybody to anybody, and the negotiation of versions |
 //! | [`presence`] | `/cluster-node/presence/1`, anybody to operator and gateway: does another node run with my key? |
 //! | [`receipt`] | what is answered to consensus and signing |
@@ -34,6 +35,7 @@ pub mod publish;
 pub mod receipt;
 pub mod signing;
 mod traffic;
+pub mod upkeep;
 
 /// The one table of limits: what a peer can make this process read, hold or wait for.
 ///
@@ -83,7 +85,10 @@ pub mod limits {
     /// Bytes of an answer to a consensus or signing request: one variant, or one with a reason.
     pub const DUTY_RESPONSE_BYTES: usize = 1024;
 
-    /// Bytes of a performance request: one variant with an epoch.
+    /// Validators in one answer about upkeep, each of at most 90 bytes: 740 kB.
+    pub const UPKEEP_VALIDATORS: usize = PERFORMANCE_VALIDATORS;
+
+    /// Bytes of a performance request: one variant with a number.
     pub const PERFORMANCE_REQUEST_BYTES: usize = 64;
 
     /// Bytes of a performance response. A validator with all [`PERFORMANCE_KINDS`] and [`PERFORMANCE_MISSES`] takes 316

@@ -1,4 +1,5 @@
-//! `/cluster-node/performance/1`: how an operator saw the duties of its validators, for gateways.
+//! `/cluster-node/performance/1`: how an operator saw the duties of its validators, and what it does for them besides, for
+//! gateways.
 //!
 //! # Contract
 //!
@@ -6,7 +7,8 @@
 //! [`limits::PERFORMANCE_REQUEST_BYTES`] and [`limits::PERFORMANCE_RESPONSE_BYTES`]. Only gateways ask, and only
 //! operators answer. A question names the first epoch that it wants; the answer holds whole epochs that are over, in
 //! ascending order, and names the epoch with which the next question goes on. An answer without reports says that there
-//! is nothing new yet.
+//! is nothing new yet. What an operator does for its validators besides their duties is asked with
+//! [`Request::Upkeep`], of those that declare [`crate::upkeep::CAPABILITY`] only.
 //!
 //! Everything in an answer is the operator's own claim. A gateway believes what the committee's operators say in their
 //! majority (`node/src/gateway/performance`), never a single one. An epoch in which the operator did nothing is left
@@ -31,6 +33,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::{self, at_most, Excess, Traffic, Wire};
 use crate::limits;
+use crate::upkeep::Upkeep;
 
 /// The protocol, for [`codec::Codec`].
 #[derive(Debug, Clone, Copy)]
@@ -59,13 +62,18 @@ pub fn behaviour(timeout: Duration, traffic: Arc<Traffic>) -> Behaviour {
     codec::behaviour::<Protocol>(timeout, traffic)
 }
 
-/// The only question.
+/// The questions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request {
     /// What do you know of this epoch and the following ones?
     Since {
         /// The first epoch wanted.
         epoch: u64,
+    },
+    /// How do registrations with builders and exits stand?
+    Upkeep {
+        /// The revision that the asker knows.
+        known: Option<u64>,
     },
 }
 
@@ -81,6 +89,10 @@ pub enum Response {
     },
     /// Not now; repeat later.
     Busy,
+    /// How it stands, when it differs from what the asker knows.
+    Upkeep(Upkeep),
+    /// The revision that the asker knows is the present one.
+    Unchanged,
 }
 
 /// Reports of whole epochs.
@@ -211,7 +223,10 @@ impl Wire for Response {
         match self {
             Self::Page(page) => page.check(),
             Self::Refused { reason } => at_most("the reason", reason.len(), limits::REASON_BYTES),
-            Self::Busy => Ok(()),
+            Self::Upkeep(upkeep) => {
+                at_most("the list of validators", upkeep.validators.len(), limits::UPKEEP_VALIDATORS)
+            }
+            Self::Busy | Self::Unchanged => Ok(()),
         }
     }
 }

@@ -9,6 +9,7 @@
 //! | [`setup`], [`operator_process`] | what an operator process is told, and what it does |
 //! | [`byzantine`] | operators that misbehave |
 //! | [`builder`], [`exit`] | what a builder saw; an owner who lets a validator leave |
+//! | [`upkeep`] | how operators say that registrations with builders and exits stand |
 //! | [`observer`] | the chain as a bystander sees it |
 //! | [`signed`], [`checker`] | what operators signed, and whether any of it is slashable |
 //! | [`stats`], [`results`], [`report`] | figures |
@@ -36,5 +37,6 @@ pub mod setup;
 pub mod signed;
 pub mod stats;
 pub mod timeline;
+pub mod upkeep;
 
 pub use folder::FolderError;

@@ -59,6 +59,9 @@ pub struct Report {
     pub builder: Option<BuilderFigures>,
     /// The validator that its owner ordered to leave, if one was.
     pub exit: Option<ExitFigures>,
+    /// By operator, how many validators stand how with builders and with their exits, by its own word at the end.
+    #[serde(default)]
+    pub upkeep: BTreeMap<OperatorId, BTreeMap<String, usize>>,
     /// What was done by transactions, where there is a chain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chain: Option<ChainFigures>,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use cluster_bootstrap::BootstrapConfig;
+use cluster_core::committee::OperatorId;
 use cluster_node::config::ChainConfig;
 use cluster_node::network::Transport;
 use tokio::time::Instant;
@@ -26,6 +27,7 @@ use super::results;
 use super::setup::{self, Files, Setup, SetupError};
 use super::stats;
 use super::timeline::{timeline, Act};
+use super::upkeep;
 use crate::demo::DemoError;
 use crate::lodestar::LodestarError;
 use crate::world::World;
@@ -131,6 +133,7 @@ struct Run<'a> {
     events: Vec<EventFigures>,
     epochs: Vec<EpochFigures>,
     exit: Option<ExitFigures>,
+    upkeep: BTreeMap<OperatorId, BTreeMap<String, usize>>,
     /// How long the beacon node took to answer, slot by slot.
     answers_ms: Vec<u64>,
     /// Where operators are to be looked at.
@@ -174,6 +177,7 @@ impl<'a> Run<'a> {
             events: Vec::new(),
             epochs: Vec::new(),
             exit: None,
+            upkeep: BTreeMap::new(),
             answers_ms: Vec::new(),
             http,
         };
@@ -230,6 +234,7 @@ impl<'a> Run<'a> {
         if self.plan.options.serve {
             self.serve(serving).await?;
         }
+        self.upkeep = upkeep::ask(&self.plan.options.out, &self.processes.running()).await;
         self.processes.stop_all().await?;
         self.report(finalized_epoch, version).await
     }
@@ -420,6 +425,7 @@ impl<'a> Run<'a> {
             checked: findings.checker.checked(),
             builder,
             exit: self.exit,
+            upkeep: self.upkeep,
             chain: self.chain.map(|chain| chain.figures().clone()),
         })
     }

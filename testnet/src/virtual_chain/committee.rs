@@ -18,10 +18,11 @@ use cluster_node::duties::hub::{Delivery, Hub};
 use cluster_node::duties::mesh::{DutyMessage, Mesh};
 use cluster_node::duties::metrics::DutyMetrics;
 use cluster_node::duties::record::{DutyRecord, Recorder};
+use cluster_node::duties::upkeep::{Note, Notebook};
 use cluster_node::duties::Clock;
 use cluster_node::metrics::Metrics;
 use cluster_node::signer::{LocalSigner, Signer};
-use cluster_node::store::{Store, StoreError};
+use cluster_node::store::{Store, StoreError, ValidatorEntry};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 use tokio_util::sync::CancellationToken;
@@ -114,6 +115,7 @@ struct Operator {
     dir: PathBuf,
     node: Arc<VirtualNode>,
     records: Arc<Records>,
+    upkeep: Arc<Notebook>,
     has_twin: Arc<AtomicBool>,
     running: Option<Running>,
 }
@@ -156,6 +158,7 @@ impl VirtualCommittee {
                 dir: data_dir,
                 node,
                 records: Arc::default(),
+                upkeep: Arc::default(),
                 has_twin: Arc::default(),
                 running: None,
             };
@@ -200,6 +203,26 @@ impl VirtualCommittee {
         self.operators.get(&id).map(|operator| lock(&operator.records.0).clone()).unwrap_or_default()
     }
 
+    /// What an operator did for a validator besides its duties, as it remembers it.
+    #[must_use]
+    pub fn upkeep(&self, id: OperatorId, pubkey: &[u8; 48]) -> Note {
+        self.operators.get(&id).map(|operator| operator.upkeep.of(pubkey)).unwrap_or_default()
+    }
+
+    /// Has an operator that runs pay blocks of all validators to this address from now on.
+    ///
+    /// # Errors
+    /// Its database.
+    pub fn set_fee_recipient(&self, id: OperatorId, recipient: Address) -> Result<(), StoreError> {
+        let Some(running) = self.operators.get(&id).and_then(|operator| operator.running.as_ref()) else {
+            return Ok(());
+        };
+        for entry in running.store.validators()? {
+            running.store.put_validator(&ValidatorEntry { fee_recipient: recipient, ..entry })?;
+        }
+        Ok(())
+    }
+
     /// Starts an operator.
     ///
     /// # Errors
@@ -228,6 +251,7 @@ impl VirtualCommittee {
             has_twin: Arc::new(move || has_twin.load(Ordering::Relaxed)),
             keep: Arc::new(|_| {}),
             recorder: Arc::clone(&operator.records) as _,
+            upkeep: Arc::clone(&operator.upkeep),
             metrics: DutyMetrics::new(&metrics),
             settings: self.settings.clone(),
             stop: stop.clone(),

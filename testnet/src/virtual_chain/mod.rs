@@ -118,7 +118,7 @@ impl VirtualChain {
     #[must_use]
     pub fn registrations(&self) -> BTreeMap<[u8; 48], (Address, Epoch)> {
         let state = self.lock();
-        state.registrations.iter().map(|(key, (recipient, epoch))| (*key, (Address(*recipient), *epoch))).collect()
+        state.registrations.iter().map(|(key, (held, epoch))| (*key, (held.recipient(), *epoch))).collect()
     }
 
     /// The newest final epoch.

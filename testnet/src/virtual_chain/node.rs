@@ -35,6 +35,8 @@ pub struct NodeFaults {
     pub delay: Duration,
     /// A block takes this long where builders are asked for one: none of them answers.
     pub builder_delay: Duration,
+    /// It takes no registration with builders: no relay answers.
+    pub refuses_registrations: bool,
 }
 
 /// One node.
@@ -438,14 +440,18 @@ impl Beacon for VirtualNode {
 
     async fn register_validators(&self, items: &[Signed<ValidatorRegistration>]) -> Result<(), BeaconError> {
         self.reach("register_validators").await?;
+        let refuses = self.faults.lock().unwrap_or_else(PoisonError::into_inner).refuses_registrations;
+        if refuses {
+            return Err(self.refuse("register_validators", "no relay answers"));
+        }
         for item in items {
             let key = bls::PublicKey::from_bytes(&item.message.pubkey)
                 .map_err(|error| self.refuse("register_validators", error.to_string()))?;
             if !is_signed(&key, &self.spec().registration(&item.message), &item.signature) {
                 return Err(self.refuse("register_validators", "the signature is wrong"));
             }
-            let known = (item.message.fee_recipient, self.chain.epoch());
-            self.chain.lock().registrations.entry(item.message.pubkey).or_insert(known);
+            let epoch = self.chain.epoch();
+            self.chain.lock().register(&item.message, epoch);
         }
         Ok(())
     }

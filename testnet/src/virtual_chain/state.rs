@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cluster_core::beacon::{AttestationData, ChainSpec, Checkpoint, Epoch, Root, Slot};
+use cluster_core::beacon::{AttestationData, ChainSpec, Checkpoint, Epoch, Root, Slot, ValidatorRegistration};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 
@@ -50,8 +50,8 @@ pub(super) struct State {
     pub(super) contributions: BTreeSet<(Slot, u64, u64)>,
     /// First epoch with duties, of all validators.
     pub(super) activation: Epoch,
-    /// Registrations with builders: by public key, whom blocks are to pay and since which epoch that is known.
-    pub(super) registrations: BTreeMap<[u8; 48], ([u8; 20], Epoch)>,
+    /// Registrations with builders: by public key, what relays hold and since which epoch they know whom blocks are to pay.
+    pub(super) registrations: BTreeMap<[u8; 48], (ValidatorRegistration, Epoch)>,
     pub(super) offences: Vec<Offence>,
     counted: Epoch,
     seed: u64,
@@ -88,6 +88,17 @@ impl State {
 
     pub(super) fn checkpoint(&self, epoch: Epoch, spec: &ChainSpec) -> Checkpoint {
         Checkpoint { epoch, root: self.block_at(epoch.start(spec.slots_per_epoch())) }
+    }
+
+    /// Takes a registration as relays do: one that is not newer than the last changes nothing.
+    pub(super) fn register(&mut self, message: &ValidatorRegistration, epoch: Epoch) {
+        let held = self.registrations.get(&message.pubkey);
+        if held.is_some_and(|(held, _)| held.timestamp >= message.timestamp) {
+            return;
+        }
+        let since =
+            held.filter(|(held, _)| held.fee_recipient == message.fee_recipient).map_or(epoch, |(_, since)| *since);
+        self.registrations.insert(message.pubkey, (*message, since));
     }
 
     /// A permutation of all validators that is the same for everybody who asks for the same epoch and purpose.

@@ -17,6 +17,7 @@ use cluster_net::codec::{self, Encoded, FrameError, Wire};
 use cluster_net::discovery::{self, Announcement, OperatorClaims, OperatorRecord, SyncState};
 use cluster_net::info::{Info, Role, VersionRange};
 use cluster_net::presence::{self, Session, Sighting};
+use cluster_net::upkeep::{Exit, Registration, Relay, Upkeep, ValidatorUpkeep};
 use cluster_net::{consensus, dkg, info, limits, performance, publish, signing};
 use proptest::prelude::*;
 
@@ -138,6 +139,24 @@ fn pages_of_performance_are_bounded_and_the_largest_fits_its_frame() {
     }
 }
 
+/// Answers about this many validators, each as long as it can be.
+fn upkeep(validators: usize) -> performance::Response {
+    let held = Registration { epoch: u64::MAX, fee_recipient: Address([0xab; 20]), gas_limit: u64::MAX };
+    let validator = ValidatorUpkeep { pubkey: [7; 48], relay: Relay::NotTaken(held), exit: Exit::Published };
+    performance::Response::Upkeep(Upkeep { revision: 1, validators: vec![validator; validators] })
+}
+
+#[test]
+fn answers_about_upkeep_are_bounded_and_the_largest_fits_its_frame() {
+    let read = |answer: &performance::Response| {
+        codec::decode::<performance::Response>(&encoding::encode(answer), limits::PERFORMANCE_RESPONSE_BYTES)
+    };
+    let largest = upkeep(limits::UPKEEP_VALIDATORS);
+    assert_eq!(read(&largest).unwrap(), largest);
+    assert!(encoding::encode(&largest).len() <= 16 + 96 * limits::UPKEEP_VALIDATORS);
+    assert!(matches!(read(&upkeep(limits::UPKEEP_VALIDATORS + 1)), Err(FrameError::Excess(_))));
+}
+
 fn sighting() -> Sighting {
     Sighting::sign(560_048, &secret(), Session([1; 16]), Session([2; 16]))
 }
@@ -193,6 +212,8 @@ fn samples() -> Vec<Vec<u8>> {
         encoding::encode(&signing::Response::refused("no")),
         encoding::encode(&performance::Request::Since { epoch: 3 }),
         encoding::encode(&page(2, 2, 2, 2, 4)),
+        encoding::encode(&performance::Request::Upkeep { known: Some(4) }),
+        encoding::encode(&upkeep(2)),
         encoding::encode(&here(2)),
         encoding::encode(&others(3, 2)),
     ]
