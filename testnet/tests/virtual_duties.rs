@@ -188,6 +188,9 @@ fn builders_hear_of_another_fee_recipient_and_every_operator_says_how_it_stands(
             assert!(matches!(relay, Relay::NotTaken(held) if held.fee_recipient == FEE_RECIPIENT), "{relay:?}");
         }
         run.committee.node(ids[3]).unwrap().set_faults(NodeFaults::default());
+        // Told again in the next slot, not in the next epoch.
+        run.committee.run_until(3 * SLOTS_PER_EPOCH + 3).await;
+        assert_eq!(relays(&run, ids[3]), [told(3, FEE_RECIPIENT)]);
         let other = Address([0xad; 20]);
         for (at, id) in ids.iter().enumerate() {
             run.committee.set_fee_recipient(*id, other).unwrap();

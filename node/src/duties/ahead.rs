@@ -22,8 +22,18 @@ use crate::signer::{Pubkey, Request};
 /// pass over what is not newer than the last registration: it takes so long until they know another fee recipient.
 const REGISTRATION_EPOCHS: u64 = 10;
 
-/// By committee, the epoch and its signed registrations; none of them while they are being signed.
-pub(super) type Registrations = BTreeMap<CommitteeId, (Epoch, Vec<SignedObject<ValidatorRegistration>>)>;
+/// By committee, what builders are told in an epoch.
+pub(super) type Registrations = BTreeMap<CommitteeId, Told>;
+
+/// The registrations of one committee in one epoch.
+#[derive(Clone)]
+pub(super) struct Told {
+    epoch: Epoch,
+    /// None while they are being signed.
+    signed: Arc<[SignedObject<ValidatorRegistration>]>,
+    /// A beacon node took them.
+    is_taken: bool,
+}
 
 /// One exchange of proofs.
 struct Exchange {
@@ -224,16 +234,17 @@ impl Engine {
     async fn register(&self, group: &Group) {
         let Some(now) = self.spec.slot_at(self.now()) else { return };
         let current = self.spec.epoch_of(now);
-        let begun = self.lock_registrations().get(&group.id).cloned().filter(|(epoch, _)| *epoch == current);
-        if let Some((_, signed)) = begun {
-            return self.tell_builders(&signed, current).await;
+        let begun = self.lock_registrations().get(&group.id).cloned().filter(|told| told.epoch == current);
+        if let Some(told) = begun {
+            return self.tell_builders(group.id, told).await;
         }
         // Builders learn of a validator before its first duty.
         let validators = || group.validators.values().filter(|validator| validator.may_propose());
         if validators().next().is_none() {
             return;
         }
-        self.lock_registrations().insert(group.id, (current, Vec::new()));
+        let mut told = Told { epoch: current, signed: Arc::default(), is_taken: false };
+        self.lock_registrations().insert(group.id, told.clone());
         let epoch = Epoch(current.0 - current.0 % REGISTRATION_EPOCHS);
         let timestamp = self.spec.slot_start(epoch.start(self.spec.slots_per_epoch())).seconds();
         let registrations: Vec<ValidatorRegistration> = validators()
@@ -260,22 +271,39 @@ impl Engine {
                 None => self.parts.upkeep.tried(&message, Attempt::Incomplete, current),
             }
         }
-        self.lock_registrations().insert(group.id, (current, complete.clone()));
-        self.tell_builders(&complete, current).await;
+        told.signed = complete.into();
+        self.lock_registrations().insert(group.id, told.clone());
+        self.tell_builders(group.id, told).await;
     }
 
-    async fn tell_builders(&self, signed: &[SignedObject<ValidatorRegistration>], epoch: Epoch) {
+    /// Tells builders what no beacon node took when it was due: a relay that is away for a moment is not to cost an epoch.
+    pub(super) async fn tell_builders_again(self: Arc<Self>, epoch: Epoch) {
+        let open = |told: &Told| told.epoch == epoch && !told.is_taken;
+        let open: Vec<(CommitteeId, Told)> = {
+            let held = self.lock_registrations();
+            held.iter().filter(|(_, told)| open(told)).map(|(id, told)| (*id, told.clone())).collect()
+        };
+        for (committee, told) in open {
+            self.tell_builders(committee, told).await;
+        }
+    }
+
+    async fn tell_builders(&self, committee: CommitteeId, told: Told) {
+        let Told { epoch, signed, .. } = told;
         if signed.is_empty() {
             return;
         }
-        let attempt = match self.parts.beacon.register_validators(signed).await {
+        let attempt = match self.parts.beacon.register_validators(&signed).await {
             Ok(()) => Attempt::Taken,
             Err(error) => {
                 tracing::warn!(%error, "no beacon node took the registrations for builders: {error}");
                 Attempt::NotTaken
             }
         };
-        for SignedObject { message, .. } in signed {
+        if let Some(told) = self.lock_registrations().get_mut(&committee).filter(|told| told.epoch == epoch) {
+            told.is_taken = attempt == Attempt::Taken;
+        }
+        for SignedObject { message, .. } in signed.iter() {
             self.parts.upkeep.tried(message, attempt, epoch);
         }
     }

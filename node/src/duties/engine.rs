@@ -193,6 +193,8 @@ impl Engine {
             self.spawn(Arc::clone(self).keep_proposers_prepared());
             self.spawn(Arc::clone(self).look_for_doppelgangers(epoch));
             self.spawn(Arc::clone(self).carry_out_exits(epoch));
+        } else if self.parts.settings.builder {
+            self.spawn(Arc::clone(self).tell_builders_again(epoch));
         }
         self.proofs.prune(Slot(slot.0.saturating_sub(1)));
         self.lock_begun().retain(|(at, _)| at.0 + 1 >= slot.0);
