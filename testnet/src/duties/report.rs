@@ -7,6 +7,7 @@ use cluster_core::committee::OperatorId;
 use serde::{Deserialize, Serialize};
 
 use super::checker::Violation;
+use super::upkeep::Counts;
 use crate::report::TransactionFigures;
 
 /// The figures of one run.
@@ -61,7 +62,7 @@ pub struct Report {
     pub exit: Option<ExitFigures>,
     /// By operator, how many validators stand how with builders and with their exits, by its own word at the end.
     #[serde(default)]
-    pub upkeep: BTreeMap<OperatorId, BTreeMap<String, usize>>,
+    pub upkeep: Counts,
     /// What was done by transactions, where there is a chain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chain: Option<ChainFigures>,

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use cluster_bootstrap::BootstrapConfig;
-use cluster_core::committee::OperatorId;
 use cluster_node::config::ChainConfig;
 use cluster_node::network::Transport;
 use tokio::time::Instant;
@@ -27,7 +26,7 @@ use super::results;
 use super::setup::{self, Files, Setup, SetupError};
 use super::stats;
 use super::timeline::{timeline, Act};
-use super::upkeep;
+use super::upkeep::{self, Counts};
 use crate::demo::DemoError;
 use crate::lodestar::LodestarError;
 use crate::world::World;
@@ -133,7 +132,7 @@ struct Run<'a> {
     events: Vec<EventFigures>,
     epochs: Vec<EpochFigures>,
     exit: Option<ExitFigures>,
-    upkeep: BTreeMap<OperatorId, BTreeMap<String, usize>>,
+    upkeep: Counts,
     /// How long the beacon node took to answer, slot by slot.
     answers_ms: Vec<u64>,
     /// Where operators are to be looked at.
@@ -177,7 +176,7 @@ impl<'a> Run<'a> {
             events: Vec::new(),
             epochs: Vec::new(),
             exit: None,
-            upkeep: BTreeMap::new(),
+            upkeep: Counts::new(),
             answers_ms: Vec::new(),
             http,
         };
@@ -227,14 +226,14 @@ impl<'a> Run<'a> {
         self.beacons.settle().await?;
         let finalized_epoch = self.observer.finalized().await?;
         let version = self.observer.version().await?;
+        let two_slots = Duration::from_secs(2 * self.plan.options.slot_seconds);
         if let Some(exit) = &mut self.exit {
-            let two_slots = Duration::from_secs(2 * self.plan.options.slot_seconds);
             exit::look(&self.observer, exit, two_slots).await?;
         }
         if self.plan.options.serve {
             self.serve(serving).await?;
         }
-        self.upkeep = upkeep::ask(&self.plan.options.out, &self.processes.running()).await;
+        self.upkeep = upkeep::look(&self.plan.options.out, &self.processes.running(), two_slots).await;
         self.processes.stop_all().await?;
         self.report(finalized_epoch, version).await
     }

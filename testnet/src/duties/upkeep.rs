@@ -11,10 +11,26 @@ use super::setup::Files;
 use super::stats;
 
 const PATIENCE: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_millis(250);
 
-/// By operator, how many validators stand how: `relay registered`, `exit published` and so on. Operators that do not answer
-/// are left out.
-pub async fn ask(out: &Path, running: &[OperatorId]) -> BTreeMap<OperatorId, BTreeMap<String, usize>> {
+/// By operator, how many validators stand how: `relay registered`, `exit published` and so on.
+pub type Counts = BTreeMap<OperatorId, BTreeMap<String, usize>>;
+
+/// Asks until nothing is left that is tried again in the next slot, for a while at most.
+pub async fn look(out: &Path, running: &[OperatorId], patience: Duration) -> Counts {
+    let until = tokio::time::Instant::now() + patience;
+    loop {
+        let found = ask(out, running).await;
+        let is_open = found.values().any(|counts| counts.contains_key("relay not_taken"));
+        if !is_open || tokio::time::Instant::now() >= until {
+            return found;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Operators that do not answer are left out.
+async fn ask(out: &Path, running: &[OperatorId]) -> Counts {
     let mut found = BTreeMap::new();
     for operator in running {
         let Some(url) = stats::last(&Files::of(out, *operator).stats).and_then(|stats| stats.http) else { continue };
