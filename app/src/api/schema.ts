@@ -416,6 +416,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/gateway/upkeep": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Takes what one operator says of its upkeep of validators. A word that says the same as before changes nothing. */
+        put: operations["publish_upkeep"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/health": {
         parameters: {
             query?: never;
@@ -603,6 +620,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/upkeep/totals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Sums the upkeep of all the owner's validators that are registered in the network. */
+        get: operations["upkeep_totals"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/validators": {
         parameters: {
             query?: never;
@@ -629,6 +663,23 @@ export interface paths {
         };
         /** Shows one validator. */
         get: operations["get_validator"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/validators/{pubkey}/upkeep": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows what each operator of a validator's committee says of its upkeep. */
+        get: operations["validator_upkeep"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1037,6 +1088,29 @@ export interface components {
             /** @description 32 bytes, 0x hex. */
             tx_hash: string;
         };
+        /**
+         * @description How far one operator has got with a validator's voluntary exit.
+         * @enum {string}
+         */
+        ExitState: "none" | "ordered" | "signed" | "published";
+        /** @description Validators by the furthest step of their exits; each counts at most once. */
+        ExitTotals: {
+            /**
+             * Format: int64
+             * @description An operator has the order, and fewer than a threshold have signed.
+             */
+            ordered: number;
+            /**
+             * Format: int64
+             * @description A beacon node of an operator took it.
+             */
+            published: number;
+            /**
+             * Format: int64
+             * @description A threshold of operators have signed.
+             */
+            signed: number;
+        };
         /** @description State of the service. */
         Health: {
             /**
@@ -1420,6 +1494,21 @@ export interface components {
         OperatorsReport: {
             /** @description Any of them, each once. */
             operators: components["schemas"]["HeardOperator"][];
+        };
+        /** @description One operator's last word about a validator. */
+        OperatorUpkeep: {
+            /**
+             * Format: int64
+             * @description When the service heard this word first, Unix milliseconds; null while the operator has not said anything.
+             */
+            at_ms?: number | null;
+            exit?: null | components["schemas"]["ExitState"];
+            /**
+             * Format: int32
+             * @description Id in the registry.
+             */
+            operator_id: number;
+            relay?: null | components["schemas"]["RelayWord"];
         };
         /** @description A node operator of which the session's owner is manager or reward address. */
         OwnNodeOperator: {
@@ -1912,6 +2001,57 @@ export interface components {
             /** @description 0x hex. */
             tx_hash: string;
         };
+        /**
+         * @description Where the registration of a validator with builders' relays stands, by one operator's own beacon node.
+         * @enum {string}
+         */
+        RelayState: "off" | "waiting" | "incomplete" | "not_taken" | "registered";
+        /** @description Validators by what the operators of their committees say of relays; each counts once. */
+        RelayTotals: {
+            /**
+             * Format: int64
+             * @description Nobody has.
+             */
+            not: number;
+            /**
+             * Format: int64
+             * @description All that spoke ask no builders.
+             */
+            off: number;
+            /**
+             * Format: int64
+             * @description Some have, and somebody is missing.
+             */
+            partly: number;
+            /**
+             * Format: int64
+             * @description Every operator has it registered, but for those that ask no builders.
+             */
+            registered: number;
+            /**
+             * Format: int64
+             * @description Nobody said anything.
+             */
+            unsaid: number;
+        };
+        /** @description One operator's registration of a validator with builders' relays. */
+        RelayWord: {
+            /**
+             * Format: int64
+             * @description For `incomplete` and `not_taken` the first epoch in a row with this outcome; for `registered` the first in a row with exactly
+             *     this fee recipient and gas limit. Null otherwise.
+             */
+            epoch?: number | null;
+            /** @description As signed, lower-case 0x hex, for `not_taken` and `registered`; null otherwise. */
+            fee_recipient?: string | null;
+            /**
+             * Format: int64
+             * @description As signed, at most 2^53 - 1, for `not_taken` and `registered`; null otherwise.
+             */
+            gas_limit?: number | null;
+            /** @description Where it stands. */
+            state: components["schemas"]["RelayState"];
+        };
         /** @description One operator in a report. */
         ReportedOperator: {
             /**
@@ -1924,6 +2064,15 @@ export interface components {
              * @description Exchanges in which its partial signatures were seen.
              */
             seen: number;
+        };
+        /** @description One validator in a report. */
+        ReportedUpkeep: {
+            /** @description Voluntary exit. */
+            exit: components["schemas"]["ExitState"];
+            /** @description 48 bytes, 0x hex, lower case. */
+            pubkey: string;
+            /** @description Relays. */
+            relay: components["schemas"]["RelayWord"];
         };
         /** @description One validator in a report. */
         ReportedValidator: {
@@ -2059,6 +2208,49 @@ export interface components {
             /** @description Argument of `eth_signTypedData_v4`. */
             typed_data: Record<string, unknown>;
         };
+        /** @description What one operator says of itself. */
+        UpkeepReport: {
+            /**
+             * Format: int32
+             * @description Who says it: id in the registry.
+             */
+            operator_id: number;
+            /** @description 1 to 500, each once; the rest in further reports. */
+            validators: components["schemas"]["ReportedUpkeep"][];
+        };
+        /** @description What became of a report. */
+        UpkeepTaken: {
+            /**
+             * Format: int64
+             * @description Validators of which the operator says something new.
+             */
+            changed: number;
+            /**
+             * Format: int64
+             * @description Validators that the service does not know, or whose present committee does not have this operator.
+             */
+            unknown: number;
+        };
+        /** @description The upkeep of all validators of an owner that are registered in the network. */
+        UpkeepTotals: {
+            /** @description Validators that are registered with relays partly or not, or with mixed recipients: keys, ascending, at most 20. */
+            attention: string[];
+            /** @description By exits. */
+            exits: components["schemas"]["ExitTotals"];
+            /**
+             * Format: int64
+             * @description Validators that operators registered with fee recipients that differ from each other, or from the one that is due by the
+             *     chain, where one is read: Lido's rewards vault for what withdraws to Lido, else what the owner set.
+             */
+            mixed_recipients: number;
+            /** @description By relays. */
+            relay: components["schemas"]["RelayTotals"];
+            /**
+             * Format: int64
+             * @description How many they are.
+             */
+            validators: number;
+        };
         /** @description One validator. */
         Validator: {
             /** @description The ceremony that made it: 0x hex. */
@@ -2191,6 +2383,11 @@ export interface components {
             epochs: number;
             /** @description 48 bytes, 0x hex. */
             pubkey: string;
+        };
+        /** @description The upkeep of one validator. */
+        ValidatorUpkeep: {
+            /** @description Every operator of the present committee, ascending. */
+            items: components["schemas"]["OperatorUpkeep"][];
         };
         /** @description How the app reaches wallets on phones. */
         WalletConnect: {
@@ -3269,6 +3466,53 @@ export interface operations {
             };
         };
     };
+    publish_upkeep: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpkeepReport"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UpkeepTaken"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     health: {
         parameters: {
             query?: never;
@@ -3698,6 +3942,33 @@ export interface operations {
             };
         };
     };
+    upkeep_totals: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UpkeepTotals"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_validators: {
         parameters: {
             query?: {
@@ -3771,6 +4042,52 @@ export interface operations {
                 };
             };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    validator_upkeep: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 0x and 96 hex digits */
+                pubkey: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValidatorUpkeep"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
