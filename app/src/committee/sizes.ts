@@ -4,8 +4,8 @@ export type Size = (typeof SIZES)[number];
 
 /** How many operators may fail. */
 export const tolerated = (size: Size): number => (size - 1) / 3;
-/** How many must sign. */
-export const threshold = (size: Size): number => 2 * tolerated(size) + 1;
+/** How many must sign: all but those that may fail, in a committee of any size. */
+export const threshold = (size: number): number => size - Math.floor((size - 1) / 3);
 
 export function isSize(value: unknown): value is Size {
   return SIZES.some((size) => size === value);

@@ -1,5 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import type { Address, Hex } from 'viem';
+import { useUpkeep } from '../api/upkeep';
 import type { Validator } from '../api/validators';
 import { Amount } from '../network/Amount';
 import { CLUSTER_NODE_ABI } from '../network/abi';
@@ -13,12 +14,15 @@ import { OwnWalletNotice } from '../register/OwnWalletNotice';
 import { Card } from '../ui/Card';
 import { Notice } from '../ui/Notice';
 import { Confirm } from './Confirm';
-import { exitSteps, isLeaving } from './progress';
+import { ExitProgress } from './ExitProgress';
+import { exitProgress, exitSteps, isExitUnderWay, isLeaving, type ExitStep } from './progress';
 
 /** Index of the fee for exits (`ISafeStakeClusterNode.Action`). */
 const EXIT_ACTION = 2n;
 /** From the first epoch on: operators sign an exit that is valid at once. */
 const ACTIVE_EPOCH = 0n;
+/** How often operators' words are looked at while an exit is under way. */
+const EXIT_LOOK_MS = 6_000;
 
 function useExitFee(clusterNode: Address, pubkey: Hex) {
   const client = useReader();
@@ -47,9 +51,13 @@ interface Props {
 
 /** Orders the exit, and shows how far it is. */
 export function ExitCard({ chain, validator, facts, registered }: Props) {
+  const upkeep = useUpkeep(validator.pubkey, isExitUnderWay(facts) ? EXIT_LOOK_MS : undefined);
+  const said = upkeep.data && upkeep.data.length > 0 ? exitProgress(upkeep.data) : undefined;
+  const shown = isExitUnderWay(facts, said);
   return (
     <Card title="Exit">
-      <Steps facts={facts} />
+      <Steps steps={exitSteps(facts, shown ? said : undefined)} />
+      {shown && <ExitProgress upkeep={upkeep} />}
       {facts.lido_exit_requested.holds === 'yes' && !isLeaving(facts) && (
         <Notice kind="error" title="Lido asks for this exit">
           <p>A late exit costs a fee, and is forced in the end.</p>
@@ -72,10 +80,10 @@ export function ExitCard({ chain, validator, facts, registered }: Props) {
   );
 }
 
-function Steps({ facts }: { facts: Facts }) {
+function Steps({ steps }: { steps: readonly ExitStep[] }) {
   return (
     <ol className="checks">
-      {exitSteps(facts).map(({ word, state, detail }) => (
+      {steps.map(({ word, state, detail }) => (
         <li key={word} className={`checked checked-${state === 'done' ? 'good' : 'open'}`}>
           <span className="checked-sign" aria-hidden>
             {state === 'done' ? '✓' : state === 'unknown' ? '?' : '·'}

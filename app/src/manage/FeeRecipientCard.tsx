@@ -14,6 +14,7 @@ import { Button } from '../ui/Button';
 import { Card } from '../ui/Card';
 import { Choice } from '../ui/Choice';
 import { Notice } from '../ui/Notice';
+import { RelayRegistrations } from './RelayRegistrations';
 import { withdrawsTo } from './withdrawal';
 
 /** Why a text is no fee recipient; undefined when it is one. */
@@ -33,6 +34,7 @@ export function FeeRecipientCard({ chain, validator }: { chain: Chain; validator
           Lido&apos;s execution layer rewards vault. Every operator holds to it for validators that withdraw
           to Lido, whatever is set elsewhere.
         </p>
+        <RelayRegistrations pubkey={validator.pubkey} recipient={config.lido_el_rewards_vault} />
       </Card>
     );
   }
@@ -83,13 +85,14 @@ function Chosen({ chain, validator }: { chain: Chain; validator: Validator }) {
     else set('setValidatorFeeRecipientAddress', [pubkey, recipient]);
   };
   const counts = held.data?.counts;
+  const recipient = counts === zeroAddress ? owner : counts;
   const ofItsOwn = held.data !== undefined && held.data.counts !== held.data.own;
   return (
     <Card title="Fee recipient">
       {held.error && <p className="field-error">{describeCall(held.error)}</p>}
-      {counts !== undefined && (
+      {recipient !== undefined && (
         <p className="mono wrap">
-          {counts === zeroAddress ? owner : counts}{' '}
+          {recipient}{' '}
           <span className="hint">
             {counts === zeroAddress
               ? 'your own address: nothing is set'
@@ -145,6 +148,7 @@ function Chosen({ chain, validator }: { chain: Chain; validator: Validator }) {
           )}
         </div>
       </details>
+      <RelayRegistrations pubkey={pubkey} recipient={recipient} />
     </Card>
   );
 }

@@ -15,6 +15,7 @@ import { PageHead } from '../ui/PageHead';
 import { Skeleton } from '../ui/Spinner';
 import { useNodeOperators } from './data';
 import { NodeOperatorPart } from './NodeOperatorPart';
+import { RelayPart } from './RelayPart';
 
 export function MonitorPage() {
   return (
@@ -24,6 +25,7 @@ export function MonitorPage() {
       </PageHead>
       <NeedsSession why="Node operators are listed by the wallet that manages them, or gets their rewards.">
         <SubscriptionAlerts />
+        <RelayPart />
         <Operators />
       </NeedsSession>
     </>

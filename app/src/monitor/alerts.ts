@@ -1,3 +1,4 @@
+import type { UpkeepTotals } from '../api/upkeep';
 import { formatUnitsExact } from '../money/amount';
 import type { Key, KeyState, NodeOperator } from './data';
 import { sumOf, type Strikes } from './strikes';
@@ -144,6 +145,35 @@ export function strikeAlerts(keys: readonly Key[], strikes: Strikes, threshold: 
       text: `${named(near)}: one more frame below the threshold is enough.`,
     });
   return alerts;
+}
+
+/** What builders' relays know wrongly of the owner's validators, or not at all although operators use builders. */
+export function relayAlerts({ relay, mixed_recipients: mixed }: UpkeepTotals): Alert[] {
+  const alerts: Alert[] = [];
+  if (mixed > 0)
+    alerts.push({
+      kind: 'error',
+      title: `Relays know another fee recipient for ${many(mixed, 'validator')}`,
+      text: 'What builders pay may go to an address that is not the one that is set now. It may take up to 10 epochs (about an hour) until relays know a changed one.',
+    });
+  if (relay.not > 0)
+    alerts.push({
+      kind: 'warning',
+      title: `${many(relay.not, 'validator')} not registered with builders’ relays`,
+      text: 'The operators use builders, but no relay can offer blocks yet. A new validator waits until the beacon chain knows it; the others’ pages say what stands in the way.',
+    });
+  return alerts;
+}
+
+/** Exits by how far they are; each validator is in one of them. */
+export function exitWords({ ordered, signed, published }: UpkeepTotals['exits']): string {
+  const words = [
+    [ordered, 'ordered'],
+    [signed, 'signed by a quorum'],
+    [published, 'taken by a beacon node'],
+  ] as const;
+  const said = words.filter(([count]) => count > 0).map(([count, word]) => `${count} ${word}`);
+  return said.length === 0 ? 'none' : said.join(', ');
 }
 
 /** How states are shown, the ones that need somebody first. */
