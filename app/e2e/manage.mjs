@@ -165,8 +165,14 @@ async function manage(world) {
   await page.getByRole('button', { name: 'Order the exit' }).click();
   await see(page, 'exit-confirm');
   await page.getByRole('dialog').getByRole('button', { name: 'Order the exit' }).click();
-  await page.locator('.checked-good', { hasText: 'Ordered by you' }).waitFor(SLOW);
+  await steps.exitOrdered(page);
+  await steps.orderHeardOfAll(page);
+  await steps.noBuildersAsked(page);
   await see(page, 'exit-ordered');
+  const here = page.url();
+  await page.goto('/monitor');
+  await steps.upkeepInSum(page);
+  await page.goto(here);
   await page.getByText('Remove from the network').click();
   await page.getByRole('button', { name: 'Remove', exact: true }).click();
   await page.getByRole('dialog').getByText('Refund').waitFor();

@@ -110,13 +110,36 @@ async function withTotals(page, keys) {
   await page.route('**/v1/performance/totals?*', (route) => route.fulfill({ json: { items } }));
 }
 
+/** Nor has any operator of the demo relays: what it would look like if some knew another fee recipient, and others nothing. */
+async function withRelays(page, attention) {
+  const totals = {
+    validators: 4,
+    relay: { registered: 1, partly: 1, not: 1, off: 1, unsaid: 0 },
+    mixed_recipients: 1,
+    exits: { ordered: 1, signed: 1, published: 0 },
+    attention,
+  };
+  await page.route('**/v1/upkeep/totals', (route) => route.fulfill({ json: totals }));
+}
+
 async function monitor(world) {
   const { wallet, id, keys, tree } = await withNodeOperator(world);
   const watched = await openPage(world.browser, wallet, world.network);
   const { page, context } = watched;
   await steps.connectAndLogIn(page);
   await withTotals(page, keys);
+  await withRelays(page, keys.slice(0, 3));
   await page.goto('/monitor');
+  await page.getByText('Relays know another fee recipient for one validator').waitFor(SLOW);
+  await page.getByText('one validator not registered with builders’ relays').waitFor();
+  const relays = page.getByRole('region', { name: 'Relay registration', exact: true });
+  await relays.getByText('1 ordered, 1 signed by a quorum').waitFor();
+  const links = relays.getByRole('list', { name: 'Validators to look at' }).getByRole('link');
+  const targets = await links.evaluateAll((all) => all.map((one) => one.getAttribute('href')));
+  assert.deepEqual(
+    targets,
+    keys.slice(0, 3).map((key) => `/validators/${key}`),
+  );
   const part = page.getByRole('region', { name: `Node operator ${id}`, exact: true });
   await part.getByText('exit requested').first().waitFor(SLOW);
   await part.getByText('99.6 % measured, at least 97.0 %').waitFor(SLOW);

@@ -91,6 +91,33 @@ export async function orderExit(page) {
 export const exitOrdered = (page) =>
   page.locator('.checked-good', { hasText: 'Ordered by you' }).waitFor({ timeout: 30_000 });
 
+/** A part of a page by its heading. */
+const card = (page, name) => page.getByRole('region', { name, exact: true });
+
+/** Gateways ask operators every half minute what they do besides duties. */
+const WORD = { timeout: 90_000 };
+
+/** Each of the four says itself that it has the order; without a beacon node none can sign it. */
+export async function orderHeardOfAll(page) {
+  const exit = card(page, 'Exit');
+  await exit.getByText('4 of 4 operators have the order.').waitFor(WORD);
+  await exit.getByText('0 of 4 operators have signed, 3 are needed').waitFor();
+  const operators = exit.getByRole('list', { name: 'Operators on the exit' }).getByRole('listitem');
+  assert.equal(await operators.filter({ hasText: 'has the order' }).count(), 4);
+}
+
+/** Operators without a beacon node ask no builders. */
+export const noBuildersAsked = (page) =>
+  card(page, 'Fee recipient').getByText('none of them asks builders').waitFor(WORD);
+
+/** The monitor counts at least one validator whose operators ask no builders, and one that is ordered to leave. */
+export async function upkeepInSum(page) {
+  const relays = card(page, 'Relay registration');
+  const off = relays.getByRole('listitem').filter({ hasText: /no operator asks builders\s*[1-9]/ });
+  await off.waitFor(WORD);
+  await relays.getByText(/^[1-9]\d* ordered/).waitFor(WORD);
+}
+
 /** Transactions that were sent from a page, by what became of them. */
 export const sentAs = (page, words) => page.locator('.sent').getByText(words, { exact: true });
 
