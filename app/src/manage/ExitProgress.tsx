@@ -29,7 +29,7 @@ export function ExitProgress({ upkeep }: { upkeep: Upkeep }) {
         words={items.map(({ operator_id, exit, at_ms }) => ({
           operatorId: operator_id,
           ...exitWord(exit),
-          ...(at_ms == null ? {} : { more: `heard ${when(at_ms)}` }),
+          ...(at_ms == null ? {} : { more: `last news ${when(at_ms)}` }),
         }))}
       />
       <p className="hint">

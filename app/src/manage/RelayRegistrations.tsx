@@ -45,7 +45,7 @@ function Each({ items, recipient }: { items: readonly OperatorUpkeep[]; recipien
         <Notice kind="error" title="Relays know another fee recipient">
           <p>
             {others} of {items.length} operators {others === 1 ? 'has' : 'have'} registered this validator for
-            an address that is not the one that is set now. It may take up to 10 epochs (about an hour) until
+            an address other than the fee recipient above. It may take up to 10 epochs (about an hour) until
             relays know a changed one; builders pay to the other address until then.
           </p>
         </Notice>

@@ -4,7 +4,13 @@ import { screen, waitFor } from '@testing-library/react';
 import { userEvent } from '@testing-library/user-event';
 import type { Address, Hex } from 'viem';
 import { zeroAddress } from 'viem';
-import { beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
+
+// No operator has said anything of these validators. The client takes its `fetch` when it is loaded, so this one is there first.
+vi.hoisted(() => {
+  globalThis.fetch = () => Promise.resolve(Response.json({ items: [] }));
+});
+
 import type { Validator } from '../../src/api/validators';
 import { ExitCard } from '../../src/manage/ExitCard';
 import { FeeRecipientCard, recipientFault } from '../../src/manage/FeeRecipientCard';
