@@ -58,6 +58,12 @@ pub const TOTALS_VALIDATORS: usize = 25;
 pub const MONTH_MS: u64 = 30 * 24 * 60 * 60 * 1000;
 /// Largest number of an epoch: clients read it as a double.
 pub const EPOCH: u64 = (1 << 53) - 1;
+/// Validators in one report of upkeep: 165 kB of JSON.
+pub const UPKEEP_VALIDATORS: usize = 500;
+/// Validators that need attention, named beside the totals: what a card of the app shows.
+pub const UPKEEP_ATTENTION: i64 = 20;
+/// Largest gas limit of a block: clients read it as a double.
+pub const GAS_LIMIT: u64 = (1 << 53) - 1;
 /// Event streams open at a time.
 pub const EVENT_STREAMS: usize = 1_000;
 /// Events read from the database for a stream at a time.

@@ -7,11 +7,11 @@ use cluster_core::encoding::{decode, encode};
 use serde::de::DeserializeOwned;
 
 /// Longest entry: an order for a hundred exits, or a registration with 13 operators.
-const ENTRY_BYTES: usize = 1 << 20;
+pub(super) const ENTRY_BYTES: usize = 1 << 20;
 /// Longest record of a block: the former entries of everything that fits into a block.
 const RECORD_BYTES: usize = 64 << 20;
 
-fn read<T: DeserializeOwned>(text: &str, limit: usize, column: &'static str) -> StoreResult<T> {
+pub(super) fn read<T: DeserializeOwned>(text: &str, limit: usize, column: &'static str) -> StoreResult<T> {
     let bytes = hex::decode(text).map_err(|_| StoreError::Corrupt { column })?;
     decode(&bytes, limit).map_err(|_| StoreError::Corrupt { column })
 }

@@ -1,7 +1,7 @@
 //! Writing what was read from the chain, and what follows from it for validators: one transaction per range of blocks.
 
 use super::chain::{places, select_beacon, select_ever_of, select_facts, BeaconRow, FactRow, QuarantineRow, ROWS};
-use super::{to_i64, value_lists, StoreResult, WriteTx};
+use super::{to_i64, value_lists, StoreError, StoreResult, WriteTx};
 use crate::chain::facts::{kind, Context, ValidatorFacts};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,6 +15,7 @@ struct Head {
     deposit_txid: String,
     exit_txid: String,
     deposit_data: String,
+    registered_committee: String,
 }
 
 impl Head {
@@ -139,7 +140,7 @@ impl WriteTx {
             "DELETE FROM chain_entries",
             "DELETE FROM chain_blocks",
             "DELETE FROM chain_cursor",
-            "UPDATE validators SET register_txid = '', deposit_txid = '', exit_txid = '', \
+            "UPDATE validators SET register_txid = '', deposit_txid = '', exit_txid = '', registered_committee = '', \
              status = CASE WHEN deposit_data = '' THEN 'Incomplete' ELSE 'Ready' END",
         ] {
             sqlx::query(statement).execute(&mut *self.tx).await?;
@@ -214,8 +215,8 @@ impl WriteTx {
 
     async fn heads(&mut self, pubkeys: &[String]) -> StoreResult<Vec<Head>> {
         let statement = format!(
-            "SELECT pubkey, owner, status, register_txid, deposit_txid, exit_txid, deposit_data \
-             FROM validators WHERE pubkey IN ({})",
+            "SELECT pubkey, owner, status, register_txid, deposit_txid, exit_txid, deposit_data, \
+             registered_committee FROM validators WHERE pubkey IN ({})",
             places(1, pubkeys.len())
         );
         let mut query = sqlx::query_as(&statement);
@@ -233,20 +234,24 @@ impl WriteTx {
             (_, None) => "Ready",
         };
         let txids = facts.txids();
+        let committee = facts.operator_ids.as_ref().map(serde_json::to_string).transpose();
+        let committee = committee.map_err(|_| StoreError::Corrupt { column: "data" })?.unwrap_or_default();
         let held = [&head.register_txid, &head.deposit_txid, &head.exit_txid];
-        if head.status == status && held.iter().zip(&txids).all(|(held, txid)| *held == txid) {
+        let same = held.iter().zip(&txids).all(|(held, txid)| *held == txid);
+        if same && head.status == status && head.registered_committee == committee {
             return Ok(());
         }
         let [register, deposit, exit] = txids;
         sqlx::query(
             "UPDATE validators SET status = $1, register_txid = $2, deposit_txid = $3, exit_txid = $4, \
-             updated_at_ms = $5 WHERE pubkey = $6",
+             updated_at_ms = $5, registered_committee = $6 WHERE pubkey = $7",
         )
         .bind(status)
         .bind(register)
         .bind(deposit)
         .bind(exit)
         .bind(to_i64(now_ms))
+        .bind(committee)
         .bind(head.pubkey.clone())
         .execute(&mut *self.tx)
         .await?;

@@ -15,6 +15,7 @@ mod logins;
 mod participation;
 mod performance;
 mod preflights;
+mod upkeep;
 mod validators;
 
 pub use ceremonies::{CeremonyRow, CertificateRow, NewCeremony, Outcome};
@@ -24,6 +25,7 @@ pub use initiators::InitiatorRow;
 pub use participation::{Bucket, BucketAttendanceRow, BucketRow, OwnValidatorRow, SameDutiesRow, SeriesQuery};
 pub use performance::{AttendanceRow, CommitteeEpoch, PerformanceFilter, PerformanceRow, ValidatorFigures};
 pub use preflights::PreflightRow;
+pub use upkeep::{validator_recipient_prefix, PresentCommitteeRow, UpkeepClassRow, UpkeepQuery, UpkeepRow};
 pub use validators::{TxidColumn, Txids, ValidatorFilter, ValidatorRow, ValidatorUpdate};
 
 use crate::limits;

@@ -14,6 +14,7 @@ pub mod participation;
 pub mod performance;
 pub mod preflights;
 pub mod requests;
+pub mod upkeep;
 pub mod validators;
 
 use crate::state::AppState;
@@ -78,6 +79,8 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(events::events))
         .routes(routes!(validators::list))
         .routes(routes!(validators::get))
+        .routes(routes!(upkeep::of_validator))
+        .routes(routes!(upkeep::totals))
         .routes(routes!(performance::list))
         .routes(routes!(participation::series))
         .routes(routes!(participation::totals))
@@ -95,6 +98,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(gateway::progress))
         .routes(routes!(gateway::operators))
         .routes(routes!(performance::publish))
+        .routes(routes!(upkeep::publish))
         .routes(routes!(preflights::get))
         .routes(routes!(preflights::poll))
         .routes(routes!(preflights::report))

@@ -18,3 +18,4 @@ mod requests;
 mod service;
 mod store;
 mod tenancy;
+mod upkeep;

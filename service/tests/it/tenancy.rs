@@ -7,6 +7,7 @@ use crate::performance::{pubkeys, report};
 use crate::preflights::{asked, findings, COMMITTEE};
 use crate::support::world::Answer;
 use crate::support::{on_both_databases, Database, World};
+use crate::upkeep;
 use cluster_core::certificate::Certificate;
 use cluster_service::legacy::{PREFIXES, ROUTES};
 use reqwest::{Method, RequestBuilder};
@@ -74,6 +75,8 @@ fn table(world: &World, certificate: &Certificate, next: &Certificate) -> Vec<Ro
         route("GET", "/v1/ceremonies/{ceremony_id}/events", Session { others: 404 }),
         route("GET", "/v1/validators", Session { others: 200 }),
         route("GET", "/v1/validators/{pubkey}", Session { others: 404 }),
+        route("GET", "/v1/validators/{pubkey}/upkeep", Session { others: 404 }),
+        route("GET", "/v1/upkeep/totals", Session { others: 200 }),
         route("GET", "/v1/performance", Session { others: 200 }),
         route("GET", "/v1/performance/series?validator={pubkey}", Session { others: 404 }),
         route("GET", "/v1/performance/totals?validators={pubkey}", Session { others: 200 }),
@@ -86,6 +89,10 @@ fn table(world: &World, certificate: &Certificate, next: &Certificate) -> Vec<Ro
         body(route("PUT", "/v1/gateway/ceremonies/{ceremony_id}", Gateway), serde_json::to_value(next).unwrap()),
         body(route("POST", "/v1/gateway/ceremonies/{ceremony_id}/progress", Gateway), progress),
         body(route("PUT", "/v1/gateway/performance", Gateway), report(8, 3, 1, &[], 3)),
+        body(
+            route("PUT", "/v1/gateway/upkeep", Gateway),
+            upkeep::report(10, &[pubkey], &json!({ "state": "off" }), "none"),
+        ),
         body(route("PUT", "/v1/gateway/operators", Gateway), json!({ "operators": [] })),
     ];
     for (prefixed, bare) in
@@ -127,8 +134,12 @@ fn secrets(world: &World, certificate: &Certificate) -> Vec<String> {
 }
 
 /// Answers without a name of anything: whether an owner's are there at all is what others must not learn.
-const NAMELESS: [&str; 3] =
-    ["/v1/auth/logout", "/v1/performance/series?validator={pubkey}", "/v1/preflights/{preflight_id}"];
+const NAMELESS: [&str; 4] = [
+    "/v1/auth/logout",
+    "/v1/performance/series?validator={pubkey}",
+    "/v1/preflights/{preflight_id}",
+    "/v1/validators/{pubkey}/upkeep",
+];
 
 struct Caller<'a> {
     world: &'a World,
@@ -255,6 +266,12 @@ on_both_databases! {
         let figures = report(7, 4, 9, &pubkeys(&certificate), 3);
         let put = world.gateway_call(0, Method::PUT, "/v1/gateway/performance", figures.to_string());
         assert_eq!(Answer::of(put).await.status, 200);
+        // One that its owner registered, and that operators have not registered with relays.
+        let update = json!([{ "pubkey": pubkeys(&certificate)[0], "action": "register", "txid": "" }]);
+        world.legacy(0, Method::POST, "/validator/update", &update).await.data();
+        let word = upkeep::report(10, &pubkeys(&certificate), &json!({ "state": "waiting" }), "none");
+        let put = world.gateway_call(0, Method::PUT, "/v1/gateway/upkeep", word.to_string());
+        assert_eq!(Answer::of(put).await.json()["changed"], 2);
         // A ceremony of the third owner is still open, for the gateways' calls.
         let next = world.signed(2, 1, 1);
         assert_eq!(world.submit(&next).await.status, 202);
