@@ -1,7 +1,7 @@
 //! Writing what was read from the chain, and what follows from it for validators: one transaction per range of blocks.
 
 use super::chain::{places, select_beacon, select_ever_of, select_facts, BeaconRow, FactRow, QuarantineRow, ROWS};
-use super::{to_i64, value_lists, StoreError, StoreResult, WriteTx};
+use super::{to_i64, value_lists, StoreResult, WriteTx};
 use crate::chain::facts::{kind, Context, ValidatorFacts};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -234,8 +234,11 @@ impl WriteTx {
             (_, None) => "Ready",
         };
         let txids = facts.txids();
-        let committee = facts.operator_ids.as_ref().map(serde_json::to_string).transpose();
-        let committee = committee.map_err(|_| StoreError::Corrupt { column: "data" })?.unwrap_or_default();
+        let ids = facts.operator_ids.iter().flatten().map(|id| format!(",{id}"));
+        let committee = match ids.collect::<String>() {
+            none if none.is_empty() => none,
+            ids => ids + ",",
+        };
         let held = [&head.register_txid, &head.deposit_txid, &head.exit_txid];
         let same = held.iter().zip(&txids).all(|(held, txid)| *held == txid);
         if same && head.status == status && head.registered_committee == committee {

@@ -25,7 +25,7 @@ pub use initiators::InitiatorRow;
 pub use participation::{Bucket, BucketAttendanceRow, BucketRow, OwnValidatorRow, SameDutiesRow, SeriesQuery};
 pub use performance::{AttendanceRow, CommitteeEpoch, PerformanceFilter, PerformanceRow, ValidatorFigures};
 pub use preflights::PreflightRow;
-pub use upkeep::{validator_recipient_prefix, PresentCommitteeRow, UpkeepClassRow, UpkeepQuery, UpkeepRow};
+pub use upkeep::{validator_recipient_prefix, PresentCommitteeRow, UpkeepCountRow, UpkeepQuery, UpkeepRow};
 pub use validators::{TxidColumn, Txids, ValidatorFilter, ValidatorRow, ValidatorUpdate};
 
 use crate::limits;

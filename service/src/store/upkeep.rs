@@ -38,28 +38,41 @@ pub struct PresentCommitteeRow {
     pub validator_id: i64,
     /// 48 bytes, 0x hex.
     pub pubkey: String,
-    /// JSON array.
-    pub operator_ids: String,
+    /// Ids, ascending, between commas: `,1,2,3,4,`.
+    pub members: String,
 }
 
 impl PresentCommitteeRow {
     /// The committee's ids.
     pub fn operator_ids(&self) -> StoreResult<Vec<u32>> {
-        serde_json::from_str(&self.operator_ids).map_err(|_| StoreError::Corrupt { column: "operator_ids" })
+        let ids = self.members.split(',').filter(|id| !id.is_empty()).map(str::parse);
+        ids.collect::<Result<_, _>>().map_err(|_| StoreError::Corrupt { column: "members" })
     }
 }
 
-/// Validators of one class; or one that needs attention, with its key and 0 validators.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
-pub struct UpkeepClassRow {
-    /// registered | partly | not | off | unsaid.
-    pub relay: String,
-    /// 1: fee recipients differ.
-    pub mixed: i64,
-    /// none | ordered | signed | published.
-    pub exit_step: String,
-    /// How many.
+/// How many registered validators an owner has, all together and by class; or one that needs attention, with its key and zeros.
+#[derive(Clone, Debug, Default, PartialEq, Eq, sqlx::FromRow)]
+pub struct UpkeepCountRow {
+    /// All.
     pub validators: i64,
+    /// Every operator has it registered with relays, but for those that ask none.
+    pub registered: i64,
+    /// Some have.
+    pub partly: i64,
+    /// Nobody has.
+    pub not_registered: i64,
+    /// All that spoke ask none.
+    pub is_off: i64,
+    /// Nobody spoke.
+    pub unsaid: i64,
+    /// Fee recipients differ.
+    pub mixed: i64,
+    /// Exit ordered.
+    pub ordered: i64,
+    /// Exit signed by a threshold.
+    pub signed: i64,
+    /// Exit published.
+    pub published: i64,
     /// 48 bytes, 0x hex, or empty.
     pub pubkey: String,
 }
@@ -81,43 +94,46 @@ pub struct UpkeepQuery {
     pub entry_prefix: String,
 }
 
-/// Classes of an owner's registered validators, each counted; and the first `$7` that need attention. The walk over
-/// `validators_by_owner` is in the order of the groups, so that nothing is sorted before the counting.
-const CLASSES: &str = "WITH own AS ( \
-    SELECT p.validator_id, p.pubkey, \
-        ',' || SUBSTR(p.operator_ids, 2, LENGTH(p.operator_ids) - 2) || ',' AS members, \
-        LENGTH(p.operator_ids) - LENGTH(REPLACE(p.operator_ids, ',', '')) + 1 AS n, \
-        CASE WHEN p.withdrawal_address = $3 THEN $4 \
-             ELSE COALESCE('0x' || SUBSTR(e.entry_value, LENGTH(e.entry_value) - 39), $5) END AS due \
-    FROM present_committees p LEFT JOIN chain_entries e ON e.entry_key = $6 || SUBSTR(p.pubkey, 3) \
-    WHERE p.owner = $1 AND CASE WHEN $2 = 1 THEN p.register_txid <> '' \
-        ELSE p.status IN ('Registered', 'Deposited', 'Exited') END \
-), said AS ( \
-    SELECT MIN(o.pubkey) AS pubkey, MIN(o.n) AS n, MIN(o.due) AS due, COUNT(u.operator_id) AS spoke, \
-        SUM(CASE WHEN u.relay_state = 'registered' THEN 1 ELSE 0 END) AS registered, \
-        SUM(CASE WHEN u.relay_state = 'off' THEN 1 ELSE 0 END) AS is_off, \
-        MIN(CASE WHEN u.relay_state = 'registered' THEN u.relay_fee_recipient END) AS lowest, \
-        MAX(CASE WHEN u.relay_state = 'registered' THEN u.relay_fee_recipient END) AS highest, \
-        SUM(CASE WHEN u.exit_state = 'published' THEN 1 ELSE 0 END) AS published, \
-        SUM(CASE WHEN u.exit_state IN ('signed', 'published') THEN 1 ELSE 0 END) AS signed, \
-        SUM(CASE WHEN u.exit_state = 'none' THEN 0 WHEN u.exit_state IS NULL THEN 0 ELSE 1 END) AS ordered \
-    FROM own o LEFT JOIN upkeep u ON u.validator_id = o.validator_id \
-        AND o.members LIKE '%,' || CAST(u.operator_id AS TEXT) || ',%' \
-    GROUP BY o.validator_id \
-), classes AS ( \
-    SELECT pubkey, \
-        CASE WHEN spoke = 0 THEN 'unsaid' WHEN is_off = spoke THEN 'off' \
-             WHEN registered > 0 AND registered + is_off = n THEN 'registered' \
-             WHEN registered > 0 THEN 'partly' ELSE 'not' END AS relay, \
-        CASE WHEN registered > 0 AND (lowest <> highest OR (due <> '' AND lowest <> due)) THEN 1 ELSE 0 END AS mixed, \
-        CASE WHEN published > 0 THEN 'published' WHEN signed >= (2 * n + 1) / 3 THEN 'signed' \
-             WHEN ordered > 0 THEN 'ordered' ELSE 'none' END AS exit_step \
-    FROM said \
-) SELECT relay, CAST(mixed AS BIGINT) AS mixed, exit_step, COUNT(*) AS validators, CAST('' AS TEXT) AS pubkey \
-    FROM classes GROUP BY relay, mixed, exit_step \
-UNION ALL SELECT relay, mixed, exit_step, validators, pubkey FROM ( \
-    SELECT relay, CAST(mixed AS BIGINT) AS mixed, exit_step, CAST(0 AS BIGINT) AS validators, pubkey FROM classes \
-    WHERE relay IN ('partly', 'not') OR mixed = 1 ORDER BY pubkey LIMIT $7) attention";
+/// Counts of an owner's registered validators, and the first `$7` of those that need attention. `exits` has three counts side by side:
+/// at most 13 operators have the order, times 1; have signed, times 100; have published, times 10,000. Walks along
+/// `validators_present` in the order of the groups, so that 10,000 validators need no sorting.
+const COUNTS: &str = "WITH said AS ( \
+        SELECT p.validator_id, MIN(p.members) AS members, MIN(p.withdrawal_address) AS withdrawal_address, COUNT(u.operator_id) AS spoke, \
+            SUM(CASE u.relay_state WHEN 'registered' THEN 1 ELSE 0 END) AS registered, \
+            SUM(CASE u.relay_state WHEN 'off' THEN 1 ELSE 0 END) AS is_off, \
+            MIN(CASE u.relay_state WHEN 'registered' THEN u.relay_fee_recipient END) AS lowest, \
+            MAX(CASE u.relay_state WHEN 'registered' THEN u.relay_fee_recipient END) AS highest, \
+            SUM(CASE u.exit_state WHEN 'none' THEN 0 WHEN 'ordered' THEN 1 WHEN 'signed' THEN 100 WHEN 'published' THEN 10000 ELSE 0 END) AS exits \
+        FROM present_committees p LEFT JOIN upkeep u ON u.validator_id = p.validator_id \
+            AND p.members LIKE '%,' || CAST(u.operator_id AS TEXT) || ',%' \
+        WHERE p.owner = $1 AND CASE WHEN $2 = 1 THEN p.register_txid <> '' \
+            ELSE p.status IN ('Registered', 'Deposited', 'Exited') END \
+        GROUP BY p.validator_id \
+    ), chosen AS ( \
+        SELECT v.id AS validator_id, '0x' || SUBSTR(e.entry_value, LENGTH(e.entry_value) - 39) AS recipient \
+        FROM chain_entries e JOIN validators v ON v.pubkey = '0x' || SUBSTR(e.entry_key, LENGTH($6) + 1) \
+        WHERE $6 <> '' AND e.entry_key >= $6 AND e.entry_key < $6 || 'g' \
+    ), classes AS ( \
+        SELECT d.validator_id, \
+            CASE WHEN d.spoke = 0 THEN 'unsaid' WHEN d.is_off = d.spoke THEN 'off' \
+                 WHEN d.registered > 0 AND d.registered + d.is_off = d.n THEN 'registered' \
+                 WHEN d.registered > 0 THEN 'partly' ELSE 'not' END AS relay, \
+            CASE WHEN d.lowest <> d.highest OR (d.due <> '' AND d.lowest <> d.due) THEN 1 ELSE 0 END AS mixed, \
+            CASE WHEN d.exits >= 10000 THEN 'published' WHEN d.exits / 100 >= (2 * d.n + 1) / 3 THEN 'signed' \
+                 WHEN d.exits > 0 THEN 'ordered' ELSE 'none' END AS exit_step \
+        FROM (SELECT s.*, LENGTH(s.members) - LENGTH(REPLACE(s.members, ',', '')) - 1 AS n, \
+                CASE WHEN s.withdrawal_address = $3 THEN $4 ELSE COALESCE(c.recipient, $5) END AS due \
+            FROM said s LEFT JOIN chosen c ON c.validator_id = s.validator_id) d \
+    ) SELECT COUNT(*) AS validators, \
+        COUNT(CASE relay WHEN 'registered' THEN 1 END) AS registered, COUNT(CASE relay WHEN 'partly' THEN 1 END) AS partly, \
+        COUNT(CASE relay WHEN 'not' THEN 1 END) AS not_registered, COUNT(CASE relay WHEN 'off' THEN 1 END) AS is_off, \
+        COUNT(CASE relay WHEN 'unsaid' THEN 1 END) AS unsaid, COUNT(CASE mixed WHEN 1 THEN 1 END) AS mixed, \
+        COUNT(CASE exit_step WHEN 'ordered' THEN 1 END) AS ordered, COUNT(CASE exit_step WHEN 'signed' THEN 1 END) AS signed, \
+        COUNT(CASE exit_step WHEN 'published' THEN 1 END) AS published, CAST('' AS TEXT) AS pubkey \
+        FROM classes \
+    UNION ALL SELECT 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, pubkey FROM ( \
+        SELECT v.pubkey FROM classes c JOIN validators v ON v.id = c.validator_id \
+        WHERE c.relay IN ('partly', 'not') OR c.mixed = 1 ORDER BY v.pubkey LIMIT $7) attention";
 
 /// Key in `chain_entries` of what this wallet chose for one of its validators, without the validator: its 96 hex digits follow.
 pub fn validator_recipient_prefix(owner: &Address) -> String {
@@ -144,7 +160,7 @@ impl Store {
         let mut found = Vec::new();
         for chunk in pubkeys.chunks(ROWS) {
             let statement = format!(
-                "SELECT validator_id, pubkey, operator_ids FROM present_committees WHERE pubkey IN ({})",
+                "SELECT validator_id, pubkey, members FROM present_committees WHERE pubkey IN ({})",
                 places(1, chunk.len())
             );
             let mut query = sqlx::query_as(&statement);
@@ -160,7 +176,7 @@ impl Store {
     /// The present committee of one validator of this owner.
     pub async fn present_committee_of(&self, owner: &str, pubkey: &str) -> StoreResult<Option<PresentCommitteeRow>> {
         let row = sqlx::query_as(
-            "SELECT validator_id, pubkey, operator_ids FROM present_committees WHERE pubkey = $1 AND owner = $2",
+            "SELECT validator_id, pubkey, members FROM present_committees WHERE pubkey = $1 AND owner = $2",
         );
         Ok(row.bind(pubkey.to_owned()).bind(owner.to_owned()).fetch_optional(&self.pool).await?)
     }
@@ -171,10 +187,9 @@ impl Store {
         Ok(rows.bind(validator_id).fetch_all(&self.pool).await?)
     }
 
-    /// Classes of an owner's registered validators, each counted, and at most `attention` of those that need attention,
-    /// ascending by key.
-    pub async fn upkeep_classes(&self, query: &UpkeepQuery, attention: i64) -> StoreResult<Vec<UpkeepClassRow>> {
-        let rows = sqlx::query_as(CLASSES)
+    /// Counts of an owner's registered validators, then at most `attention` of those that need attention.
+    pub async fn upkeep_counts(&self, query: &UpkeepQuery, attention: i64) -> StoreResult<Vec<UpkeepCountRow>> {
+        let rows = sqlx::query_as(COUNTS)
             .bind(query.owner.clone())
             .bind(i64::from(query.reads_chain))
             .bind(query.vault.clone())

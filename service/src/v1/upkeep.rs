@@ -10,7 +10,7 @@ use crate::hex::{address_key, normalized, parse_address};
 use crate::limits;
 use crate::problem::{ApiResult, Problem};
 use crate::state::AppState;
-use crate::store::{PresentCommitteeRow, StoreError, UpkeepQuery, UpkeepRow};
+use crate::store::{PresentCommitteeRow, StoreError, UpkeepCountRow, UpkeepQuery, UpkeepRow};
 use axum::extract::State;
 use axum::Json;
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ use utoipa::ToSchema;
 
 /// Where the registration of a validator with builders' relays stands, by one operator's own beacon node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", try_from = "String")]
 pub enum RelayState {
     /// It asks no builders: by its setting, or because it has no beacon node.
     Off,
@@ -31,6 +31,16 @@ pub enum RelayState {
     NotTaken,
     /// A beacon node took it for its relays.
     Registered,
+}
+
+/// By its text, so that any other JSON value is a wrong field, and not a body that cannot be read.
+impl TryFrom<String> for RelayState {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let names = || Self::ALL.map(Self::column).join(", ");
+        Self::from_column(&text).ok_or_else(|| format!("It is one of {}.", names()))
+    }
 }
 
 impl RelayState {
@@ -46,6 +56,10 @@ impl RelayState {
         }
     }
 
+    fn from_column(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.column() == text)
+    }
+
     /// Whether it has an epoch.
     fn is_tried(self) -> bool {
         self.is_signed() || self == Self::Incomplete
@@ -59,7 +73,7 @@ impl RelayState {
 
 /// How far one operator has got with a validator's voluntary exit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", try_from = "String")]
 pub enum ExitState {
     /// No exit was ordered.
     None,
@@ -69,6 +83,16 @@ pub enum ExitState {
     Signed,
     /// A beacon node took the complete exit.
     Published,
+}
+
+/// By its text, so that any other JSON value is a wrong field, and not a body that cannot be read.
+impl TryFrom<String> for ExitState {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let names = || Self::ALL.map(Self::column).join(", ");
+        Self::from_column(&text).ok_or_else(|| format!("It is one of {}.", names()))
+    }
 }
 
 impl ExitState {
@@ -81,6 +105,10 @@ impl ExitState {
             Self::Signed => "signed",
             Self::Published => "published",
         }
+    }
+
+    fn from_column(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.column() == text)
     }
 }
 
@@ -307,8 +335,8 @@ pub async fn of_validator(
 }
 
 fn shown(operator_id: u32, row: UpkeepRow) -> ApiResult<OperatorUpkeep> {
-    let state = RelayState::ALL.into_iter().find(|state| state.column() == row.relay_state);
-    let exit = ExitState::ALL.into_iter().find(|exit| exit.column() == row.exit_state);
+    let state = RelayState::from_column(&row.relay_state);
+    let exit = ExitState::from_column(&row.exit_state);
     let relay = RelayWord {
         state: state.ok_or(StoreError::Corrupt { column: "relay_state" })?,
         epoch: u64::try_from(row.relay_epoch).ok(),
@@ -325,31 +353,28 @@ fn shown(operator_id: u32, row: UpkeepRow) -> ApiResult<OperatorUpkeep> {
 pub async fn totals(State(state): State<AppState>, owner: Owner) -> ApiResult<Json<UpkeepTotals>> {
     let query = query(&state, owner.address).await?;
     let mut totals = UpkeepTotals::default();
-    for class in state.store.upkeep_classes(&query, limits::UPKEEP_ATTENTION).await? {
-        if !class.pubkey.is_empty() {
-            totals.attention.push(class.pubkey);
-            continue;
-        }
-        totals.validators += class.validators;
-        totals.mixed_recipients += if class.mixed == 0 { 0 } else { class.validators };
-        let relay = &mut totals.relay;
-        *match class.relay.as_str() {
-            "registered" => &mut relay.registered,
-            "partly" => &mut relay.partly,
-            "not" => &mut relay.not,
-            "off" => &mut relay.off,
-            _ => &mut relay.unsaid,
-        } += class.validators;
-        let exits = &mut totals.exits;
-        match class.exit_step.as_str() {
-            "ordered" => exits.ordered += class.validators,
-            "signed" => exits.signed += class.validators,
-            "published" => exits.published += class.validators,
-            _ => {}
+    for row in state.store.upkeep_counts(&query, limits::UPKEEP_ATTENTION).await? {
+        if row.pubkey.is_empty() {
+            totals = UpkeepTotals { attention: totals.attention, ..row.into() };
+        } else {
+            totals.attention.push(row.pubkey);
         }
     }
     totals.attention.sort_unstable();
     Ok(Json(totals))
+}
+
+impl From<UpkeepCountRow> for UpkeepTotals {
+    fn from(row: UpkeepCountRow) -> Self {
+        let UpkeepCountRow { registered, partly, not_registered: not, is_off: off, unsaid, .. } = row;
+        Self {
+            validators: row.validators,
+            relay: RelayTotals { registered, partly, not, off, unsaid },
+            mixed_recipients: row.mixed,
+            exits: ExitTotals { ordered: row.ordered, signed: row.signed, published: row.published },
+            attention: Vec::new(),
+        }
+    }
 }
 
 /// What the chain says of fee recipients, where one is read. Nothing is due where the owner set none; one that set zero is paid itself.

@@ -3,6 +3,7 @@
 use crate::support::{on_both_databases, Database, World};
 use cluster_service::store::{Store, StoreError};
 use sqlx::Connection;
+use std::path::Path;
 
 on_both_databases! {
     async fn an_existing_database_is_taken_as_it_is(database: Database) {
@@ -26,6 +27,46 @@ on_both_databases! {
         connection.close().await.unwrap();
         let error = Store::open(&database.url, 2).await.unwrap_err();
         assert!(matches!(error, StoreError::Migration(_)) && error.to_string().contains("9999"), "{error}");
+    }
+
+    async fn a_database_from_before_upkeep_knows_the_committees_that_the_contracts_named(database: Database) {
+        sqlx::any::install_default_drivers();
+        let all = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+        let before = tempfile::tempdir().unwrap();
+        for file in std::fs::read_dir(all).unwrap().map(|file| file.unwrap()) {
+            if file.file_name().to_str().unwrap() < "0006" {
+                std::fs::copy(file.path(), before.path().join(file.file_name())).unwrap();
+            }
+        }
+        let separator = if database.url.contains('?') { '&' } else { '?' };
+        let url = if database.url.starts_with("sqlite:") { format!("{}{separator}mode=rwc", database.url) } else { database.url.clone() };
+        let mut connection = sqlx::AnyConnection::connect(&url).await.unwrap();
+        sqlx::migrate::Migrator::new(before.path()).await.unwrap().run(&mut connection).await.unwrap();
+        let ceremony = "INSERT INTO ceremonies (ceremony_id, position, owner, nonce, cluster_pubkey, validator_count, operator_ids, \
+            withdrawal_address, deadline_s, request, status, created_at_ms, updated_at_ms) \
+            VALUES ('c', 1, 'me', '1', '', 4, '[1,2,3,4]', '', 1, '{}', 'ready', 1, 1)";
+        sqlx::query(ceremony).execute(&mut connection).await.unwrap();
+        // As the service writes data, now and in earlier versions; registered by another one; not registered.
+        let table = [
+            ("a", "0x1", "me", r#"{"event":15,"operator_ids":[5,16,27,380]}"#, vec![5, 16, 27, 380]),
+            ("b", "0x1", "me", r#"{"event":15}"#, vec![1, 2, 3, 4]),
+            ("c", "0x1", "you", r#"{"event":15,"operator_ids":[5,16,27,380]}"#, vec![1, 2, 3, 4]),
+            ("d", "", "me", r#"{"event":15,"operator_ids":[5,16,27,380]}"#, vec![1, 2, 3, 4]),
+        ];
+        for (at, (pubkey, txid, actor, data, _)) in table.iter().enumerate() {
+            let validator = "INSERT INTO validators (pubkey, id, ceremony_id, owner, cluster_pubkey, status, register_txid, operators, \
+                created_at_ms, updated_at_ms) VALUES ($1, $2, 'c', 'me', '', 'Registered', $3, '[]', 1, 1)";
+            sqlx::query(validator).bind(*pubkey).bind(at as i64).bind(*txid).execute(&mut connection).await.unwrap();
+            let fact = "INSERT INTO chain_facts (block_number, log_index, item, kind, subject, actor, data, contract, tx_hash, block_hash) \
+                VALUES ($1, 0, 0, 'validator_registered', $2, $3, $4, '', '', '')";
+            sqlx::query(fact).bind(at as i64).bind(*pubkey).bind(*actor).bind(*data).execute(&mut connection).await.unwrap();
+        }
+        connection.close().await.unwrap();
+        let store = Store::open(&database.url, 2).await.unwrap();
+        for (pubkey, .., committee) in table {
+            assert_eq!(store.present_committee_of("me", pubkey).await.unwrap().unwrap().operator_ids().unwrap(), committee, "{pubkey}");
+        }
+        store.close().await;
     }
 
     async fn expired_rows_and_requests_that_never_started_are_deleted(database: Database) {

@@ -6,4 +6,5 @@ mod liars;
 mod path;
 mod reorg;
 mod trouble;
+mod upkeep;
 mod wallet;

@@ -18,6 +18,9 @@ sol! {
     function generateExitData(bytes clusterNodePublicKey, bytes[] validatorPubKeys, uint256 activeEpoch) external payable;
     function registerValidator(address owner, bytes publicKey, uint32[] operatorIds, bytes[] sharesPublicKeys, bytes[] sharesEncrypted, uint256 amount) external payable;
     function removeValidator(bytes[] publicKeys) external;
+    function replaceValidator(bytes publicKey, uint32[] operatorIds, bytes[] sharesPublicKeys, bytes[] sharesEncrypted, uint256 amount) external payable;
+    function setFeeRecipientAddress(address recipient) external;
+    function setValidatorFeeRecipientAddress(bytes publicKey, address recipient) external;
 }
 
 /// Stops anvil when the standard input closes: that happens when the test process ends, however it ends.
