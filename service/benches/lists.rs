@@ -1,4 +1,4 @@
-//! How fast lists are with 10,000 validators of one owner, each with facts of the chain: over HTTP, in milliseconds.
+//! How fast lists and totals are with 10,000 validators of one owner, each with facts of the chain: over HTTP, in milliseconds.
 //!
 //! `cargo bench -p cluster-service --bench lists`, on SQLite; on another database with `LISTS_DATABASE_URL=postgres://...`
 //! (an empty one, which is filled).
@@ -9,7 +9,7 @@ use cluster_core::registry::FileRegistry;
 use cluster_crypto::ethereum::{personal_message_digest, Address, WalletKey};
 use cluster_service::auth::legacy::login_message;
 use cluster_service::chain::facts::kind;
-use cluster_service::store::{FactRow, NewCeremony, Store, ValidatorRow};
+use cluster_service::store::{FactRow, NewCeremony, Store, UpkeepRow, ValidatorRow};
 use cluster_service::Config;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -73,10 +73,28 @@ fn facts(owner: &str, at: usize) -> Vec<FactRow> {
         block_hash: format!("0x{at:064x}"),
     };
     vec![
-        fact(0, kind::VALIDATOR_REGISTERED, json!({ "event": 0 })),
+        fact(0, kind::VALIDATOR_REGISTERED, json!({ "event": 0, "operator_ids": [0, 1, 2, 3] })),
         fact(1, kind::SUBSCRIPTION, json!({ "until_block": 99 })),
         fact(2, kind::CSM_KEY_ADDED, json!({ "node_operator_id": "0" })),
     ]
+}
+
+/// What the four operators of one validator say.
+fn words(at: usize) -> Vec<UpkeepRow> {
+    let word = |operator_id: i64| {
+        let is_waiting = at % 10 == 0 && operator_id == 3;
+        UpkeepRow {
+            validator_id: at as i64 + 1,
+            operator_id,
+            at_ms: 0,
+            relay_state: if is_waiting { "waiting" } else { "registered" }.to_owned(),
+            relay_epoch: if is_waiting { -1 } else { 7 },
+            relay_fee_recipient: if is_waiting { String::new() } else { format!("0x{}", "5a".repeat(20)) },
+            relay_gas_limit: if is_waiting { -1 } else { 60_000_000 },
+            exit_state: "none".to_owned(),
+        }
+    };
+    (0..4).map(word).collect()
 }
 
 async fn fill(url: &str, owner: &str) {
@@ -102,6 +120,10 @@ async fn fill(url: &str, owner: &str) {
         }
         let pubkeys: BTreeSet<String> = rows.into_iter().map(|row| row.pubkey).collect();
         write.refresh_validators(&pubkeys, 2).await.unwrap();
+        // Of every tenth validator one operator has not told its relays.
+        for at in 0..PER_CEREMONY {
+            write.put_upkeep(&words(ceremony * PER_CEREMONY + at), 3).await.unwrap();
+        }
         write.commit().await.unwrap();
     }
     store.close().await;
@@ -173,6 +195,16 @@ async fn main() {
         times.push(began.elapsed().as_secs_f64() * 1000.0);
     }
     print("GET /v1/validators?status=registered", times);
+    let mut times = Vec::new();
+    for _ in 0..CALLS {
+        let began = Instant::now();
+        let answer =
+            http.get(format!("{base}/v1/upkeep/totals")).bearer_auth(&token).send().await.unwrap().text().await;
+        times.push(began.elapsed().as_secs_f64() * 1000.0);
+        let totals: Value = serde_json::from_str(&answer.unwrap()).unwrap();
+        assert_eq!((&totals["validators"], &totals["relay"]["partly"]), (&json!(VALIDATORS), &json!(VALIDATORS / 10)));
+    }
+    print("GET /v1/upkeep/totals, 4 words about each", times);
     let mut times = Vec::new();
     for _ in 0..10 {
         let filter = json!({ "pubkey": "", "status": "", "generate_txid": "", "register_txid": "", "deposit_txid": "", "exit_txid": "" });

@@ -39,6 +39,21 @@ CREATE TABLE upkeep (
     exit_state          TEXT   NOT NULL,        -- none | ordered | signed | published
     PRIMARY KEY (validator_id, operator_id)
 );
--- Totals over all validators of an owner are counted from these two alone: rows of `validators` have kilobytes.
+
+-- What the words of a validator's present committee add up to, so that totals over all validators of an owner read a short row each:
+-- rows of `validators` have kilobytes. Summed anew whenever an operator says something new, and when the committee changes; a row
+-- whose members are not those of the view is passed over.
+CREATE TABLE upkeep_sums (
+    validator_id      BIGINT NOT NULL PRIMARY KEY REFERENCES validators (id),
+    members           TEXT   NOT NULL,
+    operators         BIGINT NOT NULL,          -- of the committee
+    spoke             BIGINT NOT NULL,          -- those that said anything
+    registered        BIGINT NOT NULL,          -- relays: registered
+    is_off            BIGINT NOT NULL,          -- relays: off
+    lowest_recipient  TEXT   NOT NULL,          -- of those registered; '': none
+    highest_recipient TEXT   NOT NULL,
+    ordered           BIGINT NOT NULL,          -- exit: ordered or further
+    signed            BIGINT NOT NULL,          -- exit: signed or further
+    published         BIGINT NOT NULL
+);
 CREATE INDEX validators_present ON validators (owner, id, orphaned, status, register_txid, ceremony_id, registered_committee, pubkey);
-CREATE INDEX upkeep_words ON upkeep (validator_id, operator_id, relay_state, relay_fee_recipient, exit_state);

@@ -324,6 +324,7 @@ async fn write(state: &AppState, merged: &Merged, held_digest: &str, now_ms: u64
         return Err(Problem::conflict(detail).with_field("transcript.validators"));
     }
     write.set_outcome(ceremony_id, &merged.outcome, now_ms).await?;
+    write.sum_upkeep(&merged.taken_over).await?;
     if state.chain.is_some() {
         // The chain may have told of these keys before their certificate came.
         let pubkeys: BTreeSet<String> = merged.validators.iter().map(|row| row.pubkey.clone()).collect();

@@ -193,6 +193,7 @@ impl WriteTx {
                 facts.entry(row.subject.clone()).or_default().push(row);
             }
             let beacon = select_beacon(&mut self.tx, &known).await?;
+            let mut moved = Vec::new();
             for head in heads {
                 if !operators_of.contains_key(&head.owner) {
                     let ids = select_ever_of(&mut self.tx, &head.owner).await?;
@@ -207,8 +208,11 @@ impl WriteTx {
                     asks_beacon: true,
                 };
                 let rows = facts.get(&head.pubkey).map(Vec::as_slice).unwrap_or_default();
-                self.derive(&head, &ValidatorFacts::of(rows, &context)?, now_ms).await?;
+                if self.derive(&head, &ValidatorFacts::of(rows, &context)?, now_ms).await? {
+                    moved.push(head.pubkey);
+                }
             }
+            self.sum_upkeep(&moved).await?;
         }
         Ok(())
     }
@@ -226,7 +230,8 @@ impl WriteTx {
         Ok(query.fetch_all(&mut *self.tx).await?)
     }
 
-    async fn derive(&mut self, head: &Head, facts: &ValidatorFacts, now_ms: u64) -> StoreResult<()> {
+    /// Writes what follows from the facts; whether the committee is another one.
+    async fn derive(&mut self, head: &Head, facts: &ValidatorFacts, now_ms: u64) -> StoreResult<bool> {
         // Without every operator's share a row stays hidden from existing apps, whatever the chain says.
         let status = match (head.deposit_data.is_empty(), facts.linear_status()) {
             (true, _) => "Incomplete",
@@ -241,8 +246,9 @@ impl WriteTx {
         };
         let held = [&head.register_txid, &head.deposit_txid, &head.exit_txid];
         let same = held.iter().zip(&txids).all(|(held, txid)| *held == txid);
-        if same && head.status == status && head.registered_committee == committee {
-            return Ok(());
+        let moved = head.registered_committee != committee;
+        if same && head.status == status && !moved {
+            return Ok(false);
         }
         let [register, deposit, exit] = txids;
         sqlx::query(
@@ -258,7 +264,7 @@ impl WriteTx {
         .bind(head.pubkey.clone())
         .execute(&mut *self.tx)
         .await?;
-        Ok(())
+        Ok(moved)
     }
 
     /// Which of these keys a ceremony of this service made.

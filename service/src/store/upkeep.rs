@@ -94,36 +94,23 @@ pub struct UpkeepQuery {
     pub entry_prefix: String,
 }
 
-/// Counts of an owner's registered validators, and the first `$7` of those that need attention. `exits` has three counts side by side:
-/// at most 13 operators have the order, times 1; have signed, times 100; have published, times 10,000. Walks along
-/// `validators_present` in the order of the groups, so that 10,000 validators need no sorting.
-const COUNTS: &str = "WITH said AS ( \
-        SELECT p.validator_id, MIN(p.members) AS members, MIN(p.withdrawal_address) AS withdrawal_address, COUNT(u.operator_id) AS spoke, \
-            SUM(CASE u.relay_state WHEN 'registered' THEN 1 ELSE 0 END) AS registered, \
-            SUM(CASE u.relay_state WHEN 'off' THEN 1 ELSE 0 END) AS is_off, \
-            MIN(CASE u.relay_state WHEN 'registered' THEN u.relay_fee_recipient END) AS lowest, \
-            MAX(CASE u.relay_state WHEN 'registered' THEN u.relay_fee_recipient END) AS highest, \
-            SUM(CASE u.exit_state WHEN 'none' THEN 0 WHEN 'ordered' THEN 1 WHEN 'signed' THEN 100 WHEN 'published' THEN 10000 ELSE 0 END) AS exits \
-        FROM present_committees p LEFT JOIN upkeep u ON u.validator_id = p.validator_id \
-            AND p.members LIKE '%,' || CAST(u.operator_id AS TEXT) || ',%' \
-        WHERE p.owner = $1 AND CASE WHEN $2 = 1 THEN p.register_txid <> '' \
-            ELSE p.status IN ('Registered', 'Deposited', 'Exited') END \
-        GROUP BY p.validator_id \
-    ), chosen AS ( \
-        SELECT v.id AS validator_id, '0x' || SUBSTR(e.entry_value, LENGTH(e.entry_value) - 39) AS recipient \
-        FROM chain_entries e JOIN validators v ON v.pubkey = '0x' || SUBSTR(e.entry_key, LENGTH($6) + 1) \
-        WHERE $6 <> '' AND e.entry_key >= $6 AND e.entry_key < $6 || 'g' \
-    ), classes AS ( \
-        SELECT d.validator_id, \
-            CASE WHEN d.spoke = 0 THEN 'unsaid' WHEN d.is_off = d.spoke THEN 'off' \
-                 WHEN d.registered > 0 AND d.registered + d.is_off = d.n THEN 'registered' \
+/// Counts of an owner's registered validators, and the first `$7` of those that need attention. Of `validators` it reads
+/// `validators_present` alone.
+const COUNTS: &str = "WITH classes AS ( \
+        SELECT d.pubkey, \
+            CASE WHEN d.spoke IS NULL THEN 'unsaid' WHEN d.is_off = d.spoke THEN 'off' \
+                 WHEN d.registered > 0 AND d.registered + d.is_off = d.operators THEN 'registered' \
                  WHEN d.registered > 0 THEN 'partly' ELSE 'not' END AS relay, \
-            CASE WHEN d.lowest <> d.highest OR (d.due <> '' AND d.lowest <> d.due) THEN 1 ELSE 0 END AS mixed, \
-            CASE WHEN d.exits >= 10000 THEN 'published' WHEN d.exits / 100 >= (2 * d.n + 1) / 3 THEN 'signed' \
-                 WHEN d.exits > 0 THEN 'ordered' ELSE 'none' END AS exit_step \
-        FROM (SELECT s.*, LENGTH(s.members) - LENGTH(REPLACE(s.members, ',', '')) - 1 AS n, \
-                CASE WHEN s.withdrawal_address = $3 THEN $4 ELSE COALESCE(c.recipient, $5) END AS due \
-            FROM said s LEFT JOIN chosen c ON c.validator_id = s.validator_id) d \
+            CASE WHEN d.registered > 0 AND (d.lowest_recipient <> d.highest_recipient OR (d.due <> '' AND d.lowest_recipient <> d.due)) \
+                 THEN 1 ELSE 0 END AS mixed, \
+            CASE WHEN d.published > 0 THEN 'published' WHEN d.signed >= (2 * d.operators + 1) / 3 THEN 'signed' \
+                 WHEN d.ordered > 0 THEN 'ordered' ELSE 'none' END AS exit_step \
+        FROM (SELECT p.pubkey, s.spoke, s.is_off, s.registered, s.operators, s.lowest_recipient, s.highest_recipient, s.published, s.signed, \
+                s.ordered, CASE WHEN p.withdrawal_address = $3 THEN $4 ELSE COALESCE('0x' || SUBSTR(e.entry_value, LENGTH(e.entry_value) - 39), $5) END AS due \
+            FROM present_committees p LEFT JOIN upkeep_sums s ON s.validator_id = p.validator_id AND s.members = p.members \
+            LEFT JOIN chain_entries e ON e.entry_key = $6 || SUBSTR(p.pubkey, 3) \
+            WHERE p.owner = $1 AND CASE WHEN $2 = 1 THEN p.register_txid <> '' \
+                ELSE p.status IN ('Registered', 'Deposited', 'Exited') END) d \
     ) SELECT COUNT(*) AS validators, \
         COUNT(CASE relay WHEN 'registered' THEN 1 END) AS registered, COUNT(CASE relay WHEN 'partly' THEN 1 END) AS partly, \
         COUNT(CASE relay WHEN 'not' THEN 1 END) AS not_registered, COUNT(CASE relay WHEN 'off' THEN 1 END) AS is_off, \
@@ -132,8 +119,24 @@ const COUNTS: &str = "WITH said AS ( \
         COUNT(CASE exit_step WHEN 'published' THEN 1 END) AS published, CAST('' AS TEXT) AS pubkey \
         FROM classes \
     UNION ALL SELECT 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, pubkey FROM ( \
-        SELECT v.pubkey FROM classes c JOIN validators v ON v.id = c.validator_id \
-        WHERE c.relay IN ('partly', 'not') OR c.mixed = 1 ORDER BY v.pubkey LIMIT $7) attention";
+        SELECT pubkey FROM classes WHERE relay IN ('partly', 'not') OR mixed = 1 ORDER BY pubkey LIMIT $7) attention";
+
+/// Sums of the words of present committees; a condition on `p` follows, and [`SUMS_END`].
+const SUMS: &str = "INSERT INTO upkeep_sums (validator_id, members, operators, spoke, registered, is_off, lowest_recipient, highest_recipient, ordered, signed, published) \
+    SELECT p.validator_id, MIN(p.members), MIN(LENGTH(p.members) - LENGTH(REPLACE(p.members, ',', '')) - 1), COUNT(*), \
+        SUM(CASE u.relay_state WHEN 'registered' THEN 1 ELSE 0 END), SUM(CASE u.relay_state WHEN 'off' THEN 1 ELSE 0 END), \
+        COALESCE(MIN(CASE u.relay_state WHEN 'registered' THEN u.relay_fee_recipient END), ''), \
+        COALESCE(MAX(CASE u.relay_state WHEN 'registered' THEN u.relay_fee_recipient END), ''), \
+        SUM(CASE u.exit_state WHEN 'none' THEN 0 ELSE 1 END), SUM(CASE WHEN u.exit_state IN ('signed', 'published') THEN 1 ELSE 0 END), \
+        SUM(CASE u.exit_state WHEN 'published' THEN 1 ELSE 0 END) \
+    FROM present_committees p JOIN upkeep u ON u.validator_id = p.validator_id \
+        AND p.members LIKE '%,' || CAST(u.operator_id AS TEXT) || ',%'";
+
+/// See [`SUMS`].
+const SUMS_END: &str = "GROUP BY p.validator_id ON CONFLICT (validator_id) DO UPDATE SET members = excluded.members, \
+    operators = excluded.operators, spoke = excluded.spoke, registered = excluded.registered, is_off = excluded.is_off, \
+    lowest_recipient = excluded.lowest_recipient, highest_recipient = excluded.highest_recipient, \
+    ordered = excluded.ordered, signed = excluded.signed, published = excluded.published";
 
 /// Key in `chain_entries` of what this wallet chose for one of its validators, without the validator: its 96 hex digits follow.
 pub fn validator_recipient_prefix(owner: &Address) -> String {
@@ -232,6 +235,26 @@ impl WriteTx {
             }
             written += query.execute(&mut *self.tx).await?.rows_affected();
         }
+        if written > 0 {
+            let ids: Vec<i64> = rows.iter().map(|row| row.validator_id).collect();
+            for chunk in ids.chunks(ROWS) {
+                let which = format!("p.validator_id IN ({})", places(1, chunk.len()));
+                let statement = format!("{SUMS} WHERE {which} {SUMS_END}");
+                let query = chunk.iter().fold(sqlx::query(&statement), |query, id| query.bind(*id));
+                query.execute(&mut *self.tx).await?;
+            }
+        }
         Ok(written)
+    }
+
+    /// Sums the words about these validators anew, after their committees changed. Without a word there is no sum.
+    pub async fn sum_upkeep(&mut self, pubkeys: &[String]) -> StoreResult<()> {
+        for chunk in pubkeys.chunks(ROWS) {
+            let which = format!("p.pubkey IN ({})", places(1, chunk.len()));
+            let statement = format!("{SUMS} WHERE {which} {SUMS_END}");
+            let query = chunk.iter().fold(sqlx::query(&statement), |query, pubkey| query.bind(pubkey.clone()));
+            query.execute(&mut *self.tx).await?;
+        }
+        Ok(())
     }
 }

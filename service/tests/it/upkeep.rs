@@ -7,7 +7,7 @@ use crate::support::{on_both_databases, Database, World};
 use cluster_core::certificate::Certificate;
 use cluster_core::committee::OperatorId;
 use cluster_core::request::{Request, Reshare};
-use cluster_service::store::{NewCeremony, Store, ValidatorRow};
+use cluster_service::store::{NewCeremony, Store, UpkeepQuery, ValidatorRow};
 use reqwest::Method;
 use serde_json::{json, Value};
 
@@ -224,6 +224,11 @@ on_both_databases! {
         for id in [30, 40] {
             assert_eq!(taken(&world, 0, &report(id, &keys, &word, "none")).await, (2, 0));
         }
+        let update = json!([{ "pubkey": keys[0], "action": "register", "txid": "" }]);
+        world.legacy(0, Method::POST, "/validator/update", &update).await.data();
+        assert_eq!(taken(&world, 0, &report(10, &keys, &bare("off"), "none")).await, (2, 0));
+        assert_eq!(taken(&world, 0, &report(20, &keys, &word, "none")).await, (2, 0));
+        assert_eq!(totals(&world, &token).await["relay"]["registered"], 1);
         let before = shown(&world, &token, &keys[0]).await;
         let request = Request {
             operator_ids: [10, 20, 30, 50].map(OperatorId).to_vec(),
@@ -238,9 +243,11 @@ on_both_databases! {
         assert_eq!(shown(&world, &token, &keys[0]).await, before);
         assert_eq!(taken(&world, 0, &report(50, &keys, &word, "none")).await, (0, 2));
         assert_eq!(world.publish(1, &second).await.json()["status"], "ready");
-        assert_eq!(shown(&world, &token, &keys[0]).await, json!([unsaid(10), unsaid(20), before[2], unsaid(50)]));
+        assert_eq!(shown(&world, &token, &keys[0]).await, json!([before[0], before[1], before[2], unsaid(50)]));
+        assert_eq!(totals(&world, &token).await["relay"]["partly"], 1, "operator 50 has said nothing");
         assert_eq!(taken(&world, 0, &report(40, &keys, &bare("off"), "none")).await, (0, 2));
         assert_eq!(taken(&world, 0, &report(50, &keys, &word, "none")).await, (2, 0));
+        assert_eq!(totals(&world, &token).await["relay"]["registered"], 1);
         let after = shown(&world, &token, &keys[1]).await;
         assert_eq!((&after[2], &after[3]["relay"], after.as_array().unwrap().len()), (&before[2], &word, 4));
         world.shutdown().await;
@@ -329,6 +336,18 @@ on_both_databases! {
             }
         }
         assert_eq!(totals(&world, &token).await, expected);
+        // All of them withdraw to `RECIPIENT`: were it Lido's vault, fees would be due there, whatever the owner chose.
+        let due = |vault: &str| UpkeepQuery {
+            owner: owner.clone(),
+            vault: vault.to_owned(),
+            vault_recipient: RECIPIENT.to_owned(),
+            owner_recipient: OTHER_RECIPIENT.to_owned(),
+            ..UpkeepQuery::default()
+        };
+        for (vault, mixed) in [(RECIPIENT, 3), (OTHER_RECIPIENT, 13)] {
+            let counts = store.upkeep_counts(&due(vault), 0).await.unwrap();
+            assert_eq!((counts.len(), counts[0].mixed), (1, mixed), "{vault}");
+        }
         // Of the many that need attention the first twenty are named.
         make(&store, &owner, "0xe", &ids(4), "Exited", 100..130).await;
         let more: Vec<String> = (100..130).map(key).collect();
