@@ -82,7 +82,7 @@ fn facts(owner: &str, at: usize) -> Vec<FactRow> {
 /// What the four operators of one validator say.
 fn words(at: usize) -> Vec<UpkeepRow> {
     let word = |operator_id: i64| {
-        let is_waiting = at % 10 == 0 && operator_id == 3;
+        let is_waiting = at.is_multiple_of(10) && operator_id == 3;
         UpkeepRow {
             validator_id: at as i64 + 1,
             operator_id,
