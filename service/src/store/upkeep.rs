@@ -101,12 +101,13 @@ const COUNTS: &str = "WITH classes AS ( \
             CASE WHEN d.spoke IS NULL THEN 'unsaid' WHEN d.is_off = d.spoke THEN 'off' \
                  WHEN d.registered > 0 AND d.registered + d.is_off = d.operators THEN 'registered' \
                  WHEN d.registered > 0 THEN 'partly' ELSE 'not' END AS relay, \
-            CASE WHEN d.registered > 0 AND (d.lowest_recipient <> d.highest_recipient OR (d.due <> '' AND d.lowest_recipient <> d.due)) \
-                 THEN 1 ELSE 0 END AS mixed, \
+            CASE WHEN d.registered > 0 AND (d.lowest_recipient <> d.highest_recipient \
+                 OR (d.due <> '' AND d.lowest_recipient <> d.due)) THEN 1 ELSE 0 END AS mixed, \
             CASE WHEN d.published > 0 THEN 'published' WHEN d.signed >= (2 * d.operators + 1) / 3 THEN 'signed' \
                  WHEN d.ordered > 0 THEN 'ordered' ELSE 'none' END AS exit_step \
         FROM (SELECT p.pubkey, s.spoke, s.is_off, s.registered, s.operators, s.lowest_recipient, s.highest_recipient, s.published, s.signed, \
-                s.ordered, CASE WHEN p.withdrawal_address = $3 THEN $4 ELSE COALESCE('0x' || SUBSTR(e.entry_value, LENGTH(e.entry_value) - 39), $5) END AS due \
+                s.ordered, \
+                CASE WHEN p.withdrawal_address = $3 THEN $4 ELSE COALESCE('0x' || SUBSTR(e.entry_value, LENGTH(e.entry_value) - 39), $5) END AS due \
             FROM present_committees p LEFT JOIN upkeep_sums s ON s.validator_id = p.validator_id AND s.members = p.members \
             LEFT JOIN chain_entries e ON e.entry_key = $6 || SUBSTR(p.pubkey, 3) \
             WHERE p.owner = $1 AND CASE WHEN $2 = 1 THEN p.register_txid <> '' \
@@ -122,12 +123,14 @@ const COUNTS: &str = "WITH classes AS ( \
         SELECT pubkey FROM classes WHERE relay IN ('partly', 'not') OR mixed = 1 ORDER BY pubkey LIMIT $7) attention";
 
 /// Sums of the words of present committees; a condition on `p` follows, and [`SUMS_END`].
-const SUMS: &str = "INSERT INTO upkeep_sums (validator_id, members, operators, spoke, registered, is_off, lowest_recipient, highest_recipient, ordered, signed, published) \
+const SUMS: &str = "INSERT INTO upkeep_sums (validator_id, members, operators, spoke, registered, is_off, \
+    lowest_recipient, highest_recipient, ordered, signed, published) \
     SELECT p.validator_id, MIN(p.members), MIN(LENGTH(p.members) - LENGTH(REPLACE(p.members, ',', '')) - 1), COUNT(*), \
         SUM(CASE u.relay_state WHEN 'registered' THEN 1 ELSE 0 END), SUM(CASE u.relay_state WHEN 'off' THEN 1 ELSE 0 END), \
         COALESCE(MIN(CASE u.relay_state WHEN 'registered' THEN u.relay_fee_recipient END), ''), \
         COALESCE(MAX(CASE u.relay_state WHEN 'registered' THEN u.relay_fee_recipient END), ''), \
-        SUM(CASE u.exit_state WHEN 'none' THEN 0 ELSE 1 END), SUM(CASE WHEN u.exit_state IN ('signed', 'published') THEN 1 ELSE 0 END), \
+        SUM(CASE u.exit_state WHEN 'none' THEN 0 ELSE 1 END), \
+        SUM(CASE WHEN u.exit_state IN ('signed', 'published') THEN 1 ELSE 0 END), \
         SUM(CASE u.exit_state WHEN 'published' THEN 1 ELSE 0 END) \
     FROM present_committees p JOIN upkeep u ON u.validator_id = p.validator_id \
         AND p.members LIKE '%,' || CAST(u.operator_id AS TEXT) || ',%'";
