@@ -114,7 +114,7 @@ async function withTotals(page, keys) {
 async function withRelays(page, attention) {
   const totals = {
     validators: 4,
-    relay: { registered: 1, partly: 1, not: 1, off: 1, unsaid: 0 },
+    relay: { registered: 1, partly: 1, not: 1, waiting: 0, off: 1, unsaid: 0 },
     mixed_recipients: 1,
     exits: { ordered: 1, signed: 1, published: 0 },
     attention,

@@ -134,7 +134,7 @@ describe('the registration with relays', () => {
 });
 
 describe('the monitor', () => {
-  const NOT = { registered: 53, partly: 0, not: 2, off: 0, unsaid: 0 };
+  const NOT = { registered: 53, partly: 0, not: 2, waiting: 0, off: 0, unsaid: 0 };
   test.each<[string, Partial<UpkeepTotals>, string[]]>([
     ['nothing where operators are partly registered, off or silent', {}, []],
     [
@@ -142,13 +142,13 @@ describe('the monitor', () => {
       { mixed_recipients: 1 },
       ['error: Relays know another fee recipient for one validator'],
     ],
-    ['no registration', { relay: NOT }, ['warning: 2 validators not registered with builders’ relays']],
+    ['no registration', { relay: NOT }, ['error: 2 validators not registered with builders’ relays']],
     [
       'both, the worse one first',
       { mixed_recipients: 3, relay: NOT },
       [
         'error: Relays know another fee recipient for 3 validators',
-        'warning: 2 validators not registered with builders’ relays',
+        'error: 2 validators not registered with builders’ relays',
       ],
     ],
   ])('alerts: %s', (_, changes, expected) => {

@@ -31,7 +31,7 @@ export const exits = (...words: (ExitState | null)[]) =>
   words.map((word, at) => said(at + 1, word && OFF, word));
 export const totals = (changes: Partial<UpkeepTotals> = {}): UpkeepTotals => ({
   validators: 55,
-  relay: { registered: 50, partly: 2, not: 0, off: 2, unsaid: 1 },
+  relay: { registered: 50, partly: 2, not: 0, waiting: 0, off: 2, unsaid: 1 },
   mixed_recipients: 0,
   exits: { ordered: 0, signed: 0, published: 0 },
   attention: [],

@@ -50,6 +50,7 @@ CREATE TABLE upkeep_sums (
     spoke             BIGINT NOT NULL,          -- those that said anything
     registered        BIGINT NOT NULL,          -- relays: registered
     is_off            BIGINT NOT NULL,          -- relays: off
+    waiting           BIGINT NOT NULL,          -- relays: waiting
     lowest_recipient  TEXT   NOT NULL,          -- of those registered; '': none
     highest_recipient TEXT   NOT NULL,
     ordered           BIGINT NOT NULL,          -- exit: ordered or further

@@ -2010,7 +2010,7 @@ export interface components {
         RelayTotals: {
             /**
              * Format: int64
-             * @description Nobody has.
+             * @description Nobody has, and somebody tried.
              */
             not: number;
             /**
@@ -2033,6 +2033,11 @@ export interface components {
              * @description Nobody said anything.
              */
             unsaid: number;
+            /**
+             * Format: int64
+             * @description All that spoke have not tried yet, or ask no builders: the beacon chain does not know the validator, or they have just started.
+             */
+            waiting: number;
         };
         /** @description One operator's registration of a validator with builders' relays. */
         RelayWord: {

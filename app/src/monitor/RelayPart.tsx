@@ -44,6 +44,7 @@ const RELAY_WORDS: Record<keyof UpkeepTotals['relay'], { tone: Tone; word: strin
   registered: { tone: 'good', word: 'registered' },
   partly: { tone: 'warning', word: 'with some operators only' },
   not: { tone: 'bad', word: 'not registered' },
+  waiting: { tone: 'accent', word: 'waiting' },
   off: { tone: 'neutral', word: 'no operator asks builders' },
   unsaid: { tone: 'neutral', word: 'nothing said' },
 };

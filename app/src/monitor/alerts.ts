@@ -158,9 +158,9 @@ export function relayAlerts({ relay, mixed_recipients: mixed }: UpkeepTotals): A
     });
   if (relay.not > 0)
     alerts.push({
-      kind: 'warning',
+      kind: 'error',
       title: `${many(relay.not, 'validator')} not registered with builders’ relays`,
-      text: 'The operators use builders, but no relay can offer blocks yet. A new validator waits until the beacon chain knows it; the others’ pages say what stands in the way.',
+      text: 'The operators use builders, but no relay can offer blocks for them. Their pages say what stands in the way.',
     });
   return alerts;
 }

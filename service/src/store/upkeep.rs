@@ -61,6 +61,8 @@ pub struct UpkeepCountRow {
     pub partly: i64,
     /// Nobody has.
     pub not_registered: i64,
+    /// All that spoke have not tried yet, or ask none.
+    pub waiting: i64,
     /// All that spoke ask none.
     pub is_off: i64,
     /// Nobody spoke.
@@ -100,13 +102,14 @@ const COUNTS: &str = "WITH classes AS ( \
         SELECT d.pubkey, \
             CASE WHEN d.spoke IS NULL THEN 'unsaid' WHEN d.is_off = d.spoke THEN 'off' \
                  WHEN d.registered > 0 AND d.registered + d.is_off = d.operators THEN 'registered' \
-                 WHEN d.registered > 0 THEN 'partly' ELSE 'not' END AS relay, \
+                 WHEN d.registered > 0 THEN 'partly' \
+                 WHEN d.is_off + d.waiting = d.spoke THEN 'waiting' ELSE 'not' END AS relay, \
             CASE WHEN d.registered > 0 AND (d.lowest_recipient <> d.highest_recipient \
                  OR (d.due <> '' AND d.lowest_recipient <> d.due)) THEN 1 ELSE 0 END AS mixed, \
             CASE WHEN d.published > 0 THEN 'published' WHEN d.signed >= (2 * d.operators + 1) / 3 THEN 'signed' \
                  WHEN d.ordered > 0 THEN 'ordered' ELSE 'none' END AS exit_step \
-        FROM (SELECT p.pubkey, s.spoke, s.is_off, s.registered, s.operators, s.lowest_recipient, s.highest_recipient, s.published, s.signed, \
-                s.ordered, \
+        FROM (SELECT p.pubkey, s.spoke, s.is_off, s.waiting, s.registered, s.operators, \
+                s.lowest_recipient, s.highest_recipient, s.published, s.signed, s.ordered, \
                 CASE WHEN p.withdrawal_address = $3 THEN $4 ELSE COALESCE('0x' || SUBSTR(e.entry_value, LENGTH(e.entry_value) - 39), $5) END AS due \
             FROM present_committees p LEFT JOIN upkeep_sums s ON s.validator_id = p.validator_id AND s.members = p.members \
             LEFT JOIN chain_entries e ON e.entry_key = $6 || SUBSTR(p.pubkey, 3) \
@@ -114,19 +117,21 @@ const COUNTS: &str = "WITH classes AS ( \
                 ELSE p.status IN ('Registered', 'Deposited', 'Exited') END) d \
     ) SELECT COUNT(*) AS validators, \
         COUNT(CASE relay WHEN 'registered' THEN 1 END) AS registered, COUNT(CASE relay WHEN 'partly' THEN 1 END) AS partly, \
-        COUNT(CASE relay WHEN 'not' THEN 1 END) AS not_registered, COUNT(CASE relay WHEN 'off' THEN 1 END) AS is_off, \
+        COUNT(CASE relay WHEN 'not' THEN 1 END) AS not_registered, \
+        COUNT(CASE relay WHEN 'waiting' THEN 1 END) AS waiting, COUNT(CASE relay WHEN 'off' THEN 1 END) AS is_off, \
         COUNT(CASE relay WHEN 'unsaid' THEN 1 END) AS unsaid, COUNT(CASE mixed WHEN 1 THEN 1 END) AS mixed, \
         COUNT(CASE exit_step WHEN 'ordered' THEN 1 END) AS ordered, COUNT(CASE exit_step WHEN 'signed' THEN 1 END) AS signed, \
         COUNT(CASE exit_step WHEN 'published' THEN 1 END) AS published, CAST('' AS TEXT) AS pubkey \
         FROM classes \
-    UNION ALL SELECT 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, pubkey FROM ( \
+    UNION ALL SELECT 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, pubkey FROM ( \
         SELECT pubkey FROM classes WHERE relay IN ('partly', 'not') OR mixed = 1 ORDER BY pubkey LIMIT $7) attention";
 
 /// Sums of the words of present committees; a condition on `p` follows, and [`SUMS_END`].
-const SUMS: &str = "INSERT INTO upkeep_sums (validator_id, members, operators, spoke, registered, is_off, \
+const SUMS: &str = "INSERT INTO upkeep_sums (validator_id, members, operators, spoke, registered, is_off, waiting, \
     lowest_recipient, highest_recipient, ordered, signed, published) \
     SELECT p.validator_id, MIN(p.members), MIN(LENGTH(p.members) - LENGTH(REPLACE(p.members, ',', '')) - 1), COUNT(*), \
         SUM(CASE u.relay_state WHEN 'registered' THEN 1 ELSE 0 END), SUM(CASE u.relay_state WHEN 'off' THEN 1 ELSE 0 END), \
+        SUM(CASE u.relay_state WHEN 'waiting' THEN 1 ELSE 0 END), \
         COALESCE(MIN(CASE u.relay_state WHEN 'registered' THEN u.relay_fee_recipient END), ''), \
         COALESCE(MAX(CASE u.relay_state WHEN 'registered' THEN u.relay_fee_recipient END), ''), \
         SUM(CASE u.exit_state WHEN 'none' THEN 0 ELSE 1 END), \
@@ -137,7 +142,8 @@ const SUMS: &str = "INSERT INTO upkeep_sums (validator_id, members, operators, s
 
 /// See [`SUMS`].
 const SUMS_END: &str = "GROUP BY p.validator_id ON CONFLICT (validator_id) DO UPDATE SET members = excluded.members, \
-    operators = excluded.operators, spoke = excluded.spoke, registered = excluded.registered, is_off = excluded.is_off, \
+    operators = excluded.operators, spoke = excluded.spoke, registered = excluded.registered, \
+    is_off = excluded.is_off, waiting = excluded.waiting, \
     lowest_recipient = excluded.lowest_recipient, highest_recipient = excluded.highest_recipient, \
     ordered = excluded.ordered, signed = excluded.signed, published = excluded.published";
 

@@ -185,8 +185,10 @@ pub struct RelayTotals {
     pub registered: i64,
     /// Some have, and somebody is missing.
     pub partly: i64,
-    /// Nobody has.
+    /// Nobody has, and somebody tried.
     pub not: i64,
+    /// All that spoke have not tried yet, or ask no builders: the beacon chain does not know the validator, or they have just started.
+    pub waiting: i64,
     /// All that spoke ask no builders.
     pub off: i64,
     /// Nobody said anything.
@@ -366,10 +368,10 @@ pub async fn totals(State(state): State<AppState>, owner: Owner) -> ApiResult<Js
 
 impl From<UpkeepCountRow> for UpkeepTotals {
     fn from(row: UpkeepCountRow) -> Self {
-        let UpkeepCountRow { registered, partly, not_registered: not, is_off: off, unsaid, .. } = row;
+        let UpkeepCountRow { registered, partly, not_registered: not, waiting, is_off: off, unsaid, .. } = row;
         Self {
             validators: row.validators,
-            relay: RelayTotals { registered, partly, not, off, unsaid },
+            relay: RelayTotals { registered, partly, not, waiting, off, unsaid },
             mixed_recipients: row.mixed,
             exits: ExitTotals { ordered: row.ordered, signed: row.signed, published: row.published },
             attention: Vec::new(),

@@ -257,7 +257,7 @@ on_both_databases! {
         let world = World::start(database).await;
         let token = world.login(0).await;
         let none = totals(&world, &token).await;
-        let zero = json!({ "validators": 0, "relay": { "registered": 0, "partly": 0, "not": 0, "off": 0, "unsaid": 0 },
+        let zero = json!({ "validators": 0, "relay": { "registered": 0, "partly": 0, "not": 0, "waiting": 0, "off": 0, "unsaid": 0 },
             "mixed_recipients": 0, "exits": { "ordered": 0, "signed": 0, "published": 0 }, "attention": [] });
         assert_eq!(none, zero);
         // Operators' words (R: registered, M: so with another recipient, o: off, w: waiting, i: incomplete, t: not taken, ' ': nothing) and
@@ -273,7 +273,9 @@ on_both_databases! {
             ("Roo ", "spn ", "partly", false, Some("published")),
             ("R   ", "n   ", "partly", false, None),
             ("RMit", "nnnn", "partly", true, None),
-            ("wwww", "ssss", "not", false, Some("signed")),
+            ("wwww", "ssss", "waiting", false, Some("signed")),
+            ("ow  ", "nn  ", "waiting", false, None),
+            ("owwt", "nnnn", "not", false, None),
             ("oooi", "nnnn", "not", false, None),
             ("t   ", "p   ", "not", false, Some("published")),
             ("oooo", "ssps", "off", false, Some("published")),
@@ -351,9 +353,9 @@ on_both_databases! {
         // Of the many that need attention the first twenty are named.
         make(&store, &owner, "0xe", &ids(4), "Exited", 100..130).await;
         let more: Vec<String> = (100..130).map(key).collect();
-        assert_eq!(taken(&world, 1, &report(10, &more, &bare("waiting"), "none")).await, (30, 0));
+        assert_eq!(taken(&world, 1, &report(10, &more, &json!({ "state": "incomplete", "epoch": 7 }), "none")).await, (30, 0));
         let crowded = totals(&world, &token).await;
-        assert_eq!((&crowded["validators"], &crowded["relay"]["not"]), (&json!(50), &json!(33)));
+        assert_eq!((&crowded["validators"], &crowded["relay"]["not"]), (&json!(52), &json!(33)));
         let mut attention = expected["attention"].as_array().unwrap().clone();
         attention.extend(more.iter().map(|key| json!(key)));
         assert_eq!(crowded["attention"], json!(attention[..20]));
