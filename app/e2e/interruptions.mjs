@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { keysInModule } from './chain.mjs';
 import * as steps from './steps.mjs';
-import { openPage } from './world.mjs';
+import { andRestore, openPage } from './world.mjs';
 
 const SLOW = { timeout: 60_000 };
 /** What the browser itself says of a service that is away. */
@@ -11,37 +11,54 @@ const AWAY = [
 ];
 
 async function middleOfCeremony({ browser, network, newWallet }) {
-  const watched = await openPage(browser, newWallet(), network);
-  const { page, context } = watched;
-  await steps.connectAndLogIn(page);
-  await steps.chooseCommittee(page);
   const heard = network.heard();
+  // It is started anew for that: before anybody asks whether it is there.
   const dies = await network.command('stop-operator 2@verdicts', /dies when/);
   const id = Number(/operator (\d+)/.exec(dies)[1]);
-  try {
-    await steps.generate(page, '3');
-    await network.said(/has died/, heard);
-    // The others wait for the dead one: the ceremony is under way.
-    assert.equal(await page.getByRole('button', { name: 'Download deposit data' }).count(), 0);
-    await network.command('restart-service', /^the service is running/);
-    const missing = page.locator('.notice', { hasText: 'Operators are missing' });
-    await missing.waitFor(SLOW);
-    const { items } = await (await fetch(`${network.url}/v1/operators?limit=100`)).json();
-    const { name } = items.find(({ operator_id }) => operator_id === id);
-    await missing.getByText(`${name} has not confirmed yet`).waitFor();
-    assert.equal(
-      await page.getByRole('button', { name: 'Download deposit data' }).count(),
-      0,
-      'nothing to deposit',
-    );
-  } finally {
-    await network.command('start-operator 2', /is running$/);
-  }
+  const watched = await openPage(browser, newWallet(), network);
+  const { page, context } = watched;
+  await andRestore(
+    async () => {
+      await steps.connectAndLogIn(page);
+      await steps.chooseCommittee(page);
+      await steps.waitForFit(page);
+      await steps.generate(page, '3');
+      await network.said(new RegExp(`operator ${id} has died`), heard);
+      // The others wait for the dead one: the ceremony is under way.
+      assert.equal(await page.getByRole('button', { name: 'Download deposit data' }).count(), 0);
+      await network.command('restart-service', /^the service is running/);
+      await missing(page, network, id);
+    },
+    () => revive(network, id),
+  );
   await steps.waitForVerified(page);
   await page.getByText('done', { exact: true }).nth(3).waitFor(SLOW);
   await page.getByText('Operators are missing').waitFor({ state: 'detached' });
   await steps.assertQuiet(watched, AWAY);
   await context.close();
+}
+
+/** The page names who is missing, and offers nothing to deposit. */
+async function missing(page, network, id) {
+  const notice = page.locator('.notice', { hasText: 'Operators are missing' });
+  await notice.waitFor(SLOW);
+  const { items } = await (await fetch(`${network.url}/v1/operators?limit=100`)).json();
+  const { name } = items.find(({ operator_id }) => operator_id === id);
+  await notice.getByText(`${name} has not confirmed yet`).waitFor();
+  assert.equal(
+    await page.getByRole('button', { name: 'Download deposit data' }).count(),
+    0,
+    'nothing to deposit',
+  );
+}
+
+/** An operator that was to die runs again, and is not to die any more. */
+async function revive(network, id) {
+  const states = await network.command('operators', /^operator \d+ is/);
+  // One that has not died yet would do so in the ceremony of another case.
+  if (!states.includes(`operator ${id} is stopped`))
+    await network.command(`stop-operator ${id}`, /is stopped$/);
+  await network.command(`start-operator ${id}`, /is running$/);
 }
 
 /** The chain is asked by the browser itself: while the service is away, what was sent is found, and nothing unchecked follows. */
@@ -63,19 +80,20 @@ async function middleOfQueue({ browser, network, newOwner }) {
   await steps.submitButton(page).click(SLOW);
   await first.asked;
   await network.command('stop-service', /^the service is stopped/);
-  try {
-    first.confirm();
-    await steps.queueSays(page, '1 of 3 done');
-    await steps.sendButton(page, 2).click(SLOW);
-    await page.getByText('The transaction was not sent').waitFor(SLOW);
-    assert.equal(
-      wallet.count('eth_sendTransaction'),
-      asked + 1,
-      'the wallet is not asked for what cannot be checked',
-    );
-  } finally {
-    await network.command('start-service', /^the service is running/);
-  }
+  await andRestore(
+    async () => {
+      first.confirm();
+      await steps.queueSays(page, '1 of 3 done');
+      await steps.sendButton(page, 2).click(SLOW);
+      await page.getByText('The transaction was not sent').waitFor(SLOW);
+      assert.equal(
+        wallet.count('eth_sendTransaction'),
+        asked + 1,
+        'the wallet is not asked for what cannot be checked',
+      );
+    },
+    () => network.command('start-service', /^the service is running/),
+  );
   await page.reload();
   const again = wallet.hold();
   await steps.sendButton(page, 2).click(SLOW);

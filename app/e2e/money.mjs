@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { anvil, keysInModule, reader } from './chain.mjs';
 import * as steps from './steps.mjs';
-import { openPage } from './world.mjs';
+import { andRestore, openPage } from './world.mjs';
 
 const SLOW = { timeout: 60_000 };
 const ANOTHER_NETWORK = 1;
@@ -23,12 +23,13 @@ async function withValidators({ browser, network, newOwner }, count) {
 async function withoutBlocks(network, work) {
   const chain = anvil(network);
   await chain.setIntervalMining({ interval: 0 });
-  try {
-    await work();
-    await chain.mine({ blocks: 1 });
-  } finally {
-    await chain.setIntervalMining({ interval: 1 });
-  }
+  await andRestore(
+    async () => {
+      await work();
+      await chain.mine({ blocks: 1 });
+    },
+    () => chain.setIntervalMining({ interval: 1 }),
+  );
 }
 
 /** What wallets call speeding up: the same again with the same number, for more. With `changes`, another one in its place. */

@@ -6,7 +6,7 @@ import { hoodi } from 'viem/chains';
 import { see } from './manage.mjs';
 import * as steps from './steps.mjs';
 import { Wallet } from './wallet.mjs';
-import { openPage, startNetwork } from './world.mjs';
+import { andRestore, openPage, startNetwork } from './world.mjs';
 
 const SLOW = { timeout: 60_000 };
 const CONTRACT = parseAbi([
@@ -14,7 +14,6 @@ const CONTRACT = parseAbi([
 ]);
 
 const payButton = (page) => page.getByRole('button', { name: 'Pay and start' });
-const fit = (page) => page.locator('.preflight').getByText('fit', { exact: true });
 
 async function open({ browser, network, newWallet }) {
   const wallet = newWallet();
@@ -33,7 +32,7 @@ async function paid(world) {
   const fromBlock = (await client.getBlockNumber()) + 1n;
   await page.getByLabel('Number of validators').fill('2');
   await payButton(page).and(page.locator(':enabled')).waitFor(SLOW);
-  assert.equal(await fit(page).count(), 4, 'all four are there');
+  assert.equal(await steps.fit(page).count(), 4, 'all four are there');
   assert.equal(await page.getByText(/contracts read/).count(), 4);
   await see(page, 'generate-paid');
   const shown = await page.getByTestId('fee-total').textContent();
@@ -146,11 +145,11 @@ async function firstRequest(world) {
 /** An operator is down: the page names it, and goes on only with a person's word. */
 async function operatorAway({ browser }) {
   const network = await startNetwork(['--kill', '4@certify']);
-  try {
+  const look = async () => {
     const newWallet = () => new Wallet(network.ownerKey, 560048, network.rpc);
     const { page, context, ...watched } = await open({ browser, network, newWallet });
     await page.getByText('Not everybody is there').waitFor(SLOW);
-    assert.equal(await fit(page).count(), 3);
+    assert.equal(await steps.fit(page).count(), 3);
     const away = page.locator('.preflight-row', { hasText: 'not reachable' });
     assert.match(await away.textContent(), /#104.*Choose another operator/);
     await see(page, 'generate-away');
@@ -160,9 +159,8 @@ async function operatorAway({ browser }) {
     assert.equal(await sign.isEnabled(), true);
     await steps.assertQuiet({ page, ...watched });
     await context.close();
-  } finally {
-    await network.stop();
-  }
+  };
+  await andRestore(look, () => network.stop());
 }
 
 export const tests = [

@@ -45,6 +45,22 @@ export async function generate(page, count = '2') {
   return page.url().split('/').at(-1);
 }
 
+/** Operators that the preflight found ready. */
+export const fit = (page) => page.locator('.preflight').getByText('fit', { exact: true });
+
+/** Waits until every operator of the committee is fit. One that came up a moment ago may not be found yet: then they are asked again. */
+export async function waitForFit(page, operators = 4) {
+  const again = page.getByRole('button', { name: 'Ask again' });
+  for (let left = 5; ; left -= 1) {
+    // It is there once they have been asked; the service waits half a minute for a gateway.
+    await again.waitFor({ timeout: 60_000 });
+    if ((await fit(page).count()) === operators) return;
+    assert.ok(left > 0, `not everybody is fit: ${await page.locator('.preflight').allInnerTexts()}`);
+    // The page asks for the answer once it shows nothing of the one before.
+    await Promise.all([page.waitForRequest(/\/v1\/preflights\/[^/]+$/), again.click()]);
+  }
+}
+
 export async function waitForVerified(page) {
   await page.getByRole('button', { name: 'Download deposit data' }).waitFor({ timeout: 60_000 });
 }

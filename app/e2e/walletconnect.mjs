@@ -1,6 +1,6 @@
 // A wallet on a phone, over a relay: paired by the code in the page, asked for signatures, gone after a reload.
 import assert from 'node:assert/strict';
-import { openPage } from './world.mjs';
+import { andRestore, openPage } from './world.mjs';
 import { Phone } from './phone.mjs';
 import { check, picture } from './pages.mjs';
 import * as steps from './steps.mjs';
@@ -58,47 +58,51 @@ async function logsIn(world) {
   const { relay } = network;
   const wallet = newWallet();
   const opened = await open(world);
-  const { page, context, sockets } = opened;
+  const { context } = opened;
   const phone = await Phone.start(wallet, relay.url);
-  try {
-    await page.goto('/');
-    await page.getByRole('banner').getByRole('button', { name: 'Connect wallet' }).waitFor();
-    assert.deepEqual(sockets, [], 'the relay is not reached before somebody wants it');
+  await andRestore(
+    () => pairs(opened, phone, wallet, relay),
+    () => phone.stop(),
+  );
+  await context.close();
+}
 
-    phone.takes = false;
-    await phone.pair(await startPairing(page));
-    await page.getByRole('dialog').getByText('You declined in your wallet').waitFor(SLOW);
-    // Whoever gives up can begin again.
-    await page.getByRole('button', PHONE).click();
-    await page.getByRole('img', { name: 'QR code of the pairing' }).waitFor(SLOW);
-    await page.getByRole('button', { name: 'Choose another wallet' }).click();
-    await page.keyboard.press('Escape');
+async function pairs(opened, phone, wallet, relay) {
+  const { page, sockets } = opened;
+  await page.goto('/');
+  await page.getByRole('banner').getByRole('button', { name: 'Connect wallet' }).waitFor();
+  assert.deepEqual(sockets, [], 'the relay is not reached before somebody wants it');
 
-    phone.takes = true;
-    await phone.pair(await startPairing(page));
-    await page.getByRole('banner').getByText('0x').waitFor(SLOW);
-    assert.deepEqual(phone.proposals.at(-1).optionalNamespaces.eip155.chains, ['eip155:560048']);
+  phone.takes = false;
+  await phone.pair(await startPairing(page));
+  await page.getByRole('dialog').getByText('You declined in your wallet').waitFor(SLOW);
+  // Whoever gives up can begin again.
+  await page.getByRole('button', PHONE).click();
+  await page.getByRole('img', { name: 'QR code of the pairing' }).waitFor(SLOW);
+  await page.getByRole('button', { name: 'Choose another wallet' }).click();
+  await page.keyboard.press('Escape');
 
-    wallet.declines = ['personal_sign'];
-    await page.getByRole('main').getByRole('button', { name: 'Log in' }).first().click();
-    await page.getByRole('main').getByText('You declined in your wallet').waitFor(SLOW);
-    await steps.logIn(page);
-    assert.equal(wallet.count('personal_sign'), 2);
-    await assertSealed(opened, relay);
-    await steps.assertQuiet(opened);
+  phone.takes = true;
+  await phone.pair(await startPairing(page));
+  await page.getByRole('banner').getByText('0x').waitFor(SLOW);
+  assert.deepEqual(phone.proposals.at(-1).optionalNamespaces.eip155.chains, ['eip155:560048']);
 
-    // The pairing ends with the page; the session with the service is a cookie and stays.
-    await page.reload();
-    await page.getByRole('banner').getByRole('button', { name: 'Connect wallet' }).waitFor();
-    await phone.pair(await startPairing(page));
-    await page.getByText(', logged in').waitFor({ state: 'attached', ...SLOW });
-    await phone.leave();
-    await page.getByRole('banner').getByRole('button', { name: 'Connect wallet' }).waitFor(SLOW);
-    await steps.assertQuiet(opened);
-  } finally {
-    await phone.stop();
-    await context.close();
-  }
+  wallet.declines = ['personal_sign'];
+  await page.getByRole('main').getByRole('button', { name: 'Log in' }).first().click();
+  await page.getByRole('main').getByText('You declined in your wallet').waitFor(SLOW);
+  await steps.logIn(page);
+  assert.equal(wallet.count('personal_sign'), 2);
+  await assertSealed(opened, relay);
+  await steps.assertQuiet(opened);
+
+  // The pairing ends with the page; the session with the service is a cookie and stays.
+  await page.reload();
+  await page.getByRole('banner').getByRole('button', { name: 'Connect wallet' }).waitFor();
+  await phone.pair(await startPairing(page));
+  await page.getByText(', logged in').waitFor({ state: 'attached', ...SLOW });
+  await phone.leave();
+  await page.getByRole('banner').getByRole('button', { name: 'Connect wallet' }).waitFor(SLOW);
+  await steps.assertQuiet(opened);
 }
 
 async function look(world) {

@@ -131,3 +131,19 @@ export async function openPage(browser, wallet, { url, rpc, theme = 'light', pho
   });
   return { context, page, seen };
 }
+
+/**
+ * Does `work`, and `restore` afterwards whatever came of it; gives what `work` gave. What went wrong first is what is thrown: when `restore`
+ * fails too, that is only said.
+ */
+export async function andRestore(work, restore) {
+  let result;
+  try {
+    result = await work();
+  } catch (first) {
+    await restore().catch((second) => console.log(`     and afterwards: ${second.message}`));
+    throw first;
+  }
+  await restore();
+  return result;
+}
