@@ -1,7 +1,7 @@
 // Registration, subscriptions, exit, monitoring and clusters, on a chain with the contracts.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { createPublicClient, createTestClient, http } from 'viem';
+import { createPublicClient, createTestClient, getAddress, http } from 'viem';
 import { hoodi } from 'viem/chains';
 import { check, picture } from './pages.mjs';
 import * as steps from './steps.mjs';
@@ -43,9 +43,13 @@ async function assertQuiet(watched, { rpc }, expected = []) {
   await steps.assertQuiet(watched, expected);
 }
 
-/** Makes validators and opens the page that registers them. */
-async function makeAndRegister(page, count) {
+/** Makes validators and opens the page that registers them. They withdraw to Lido unless another address is named. */
+async function makeAndRegister(page, count, withdrawsTo) {
   await steps.chooseCommittee(page);
+  if (withdrawsTo !== undefined) {
+    await page.getByRole('radio', { name: 'Another address' }).click();
+    await page.getByLabel('Withdrawal address').fill(withdrawsTo);
+  }
   await steps.generate(page, String(count));
   await page.getByRole('button', { name: 'Download deposit data' }).waitFor(SLOW);
   await page.getByRole('navigation').getByRole('link', { name: 'Register' }).click();
@@ -116,7 +120,7 @@ async function reload(world) {
 async function reverted(world) {
   const opened = await open(world);
   const { page, wallet, context } = opened;
-  await makeAndRegister(page, 1);
+  await makeAndRegister(page, 1, wallet.account.address);
   await registerButton(page).waitFor(SLOW);
   // Another browser of the same owner is quicker: the very same registration is in a block before this one.
   wallet.beforeSending = async (transaction) => {
@@ -130,7 +134,22 @@ async function reverted(world) {
   await page.locator('.sent').getByText('failed', { exact: true }).waitFor(SLOW);
   await page.getByText('nothing but gas was paid').waitFor();
   await gone(page);
+  await feeRecipient(page, wallet);
   await context.close();
+}
+
+/** Of a validator that does not withdraw to Lido: declined, then set. */
+async function feeRecipient(page, wallet) {
+  const recipient = getAddress(`0x${'5e'.repeat(20)}`);
+  await steps.openValidator(page);
+  const card = page.locator('.card', { has: page.getByRole('heading', { name: 'Fee recipient' }) });
+  await card.getByText('your own address: nothing is set').waitFor(SLOW);
+  await card.getByText('Change', { exact: true }).first().click();
+  await card.getByLabel('New fee recipient').fill(recipient);
+  const change = card.getByRole('button', { name: 'Change', exact: true });
+  await steps.decline(page, wallet, () => change.click(), 'Nothing was changed');
+  await change.click();
+  await card.getByText(`${recipient} of this validator`).waitFor(SLOW);
 }
 
 async function manage(world) {
@@ -153,7 +172,10 @@ async function manage(world) {
   const before = await end();
   await page.getByText('Top up', { exact: true }).click();
   await page.getByRole('radio', { name: '30 days' }).click();
-  await page.getByRole('button', { name: 'Top up 1' }).click();
+  const topUp = page.getByRole('button', { name: 'Top up 1' });
+  await steps.decline(page, wallet, () => topUp.click(), 'Nothing was paid');
+  assert.equal(await end(), before);
+  await topUp.click();
   await page.locator('.sent').getByText('done').waitFor(SLOW);
   await page.waitForFunction((old) => !document.body.innerText.includes(`block ${old},`), before, SLOW);
   assert.equal((await end()) - before, 216_000, 'thirty days more, to the block');
@@ -174,9 +196,13 @@ async function manage(world) {
   await steps.upkeepInSum(page);
   await page.goto(here);
   await page.getByText('Remove from the network').click();
-  await page.getByRole('button', { name: 'Remove', exact: true }).click();
-  await page.getByRole('dialog').getByText('Refund').waitFor();
-  await page.getByRole('dialog').getByRole('button', { name: 'Remove' }).click();
+  const remove = async () => {
+    await page.getByRole('button', { name: 'Remove', exact: true }).click();
+    await page.getByRole('dialog').getByText('Refund').waitFor();
+    await page.getByRole('dialog').getByRole('button', { name: 'Remove' }).click();
+  };
+  await steps.decline(page, wallet, remove, 'Nothing was removed');
+  await remove();
   await page.getByText('it is not registered in the network').waitFor(SLOW);
   await context.close();
 }

@@ -1,11 +1,18 @@
 // Pages that send money, when the wallet, the service or the session are not as they were.
 import assert from 'node:assert/strict';
-import { anvil, keysInModule, reader } from './chain.mjs';
+import { formatEther, parseAbi } from 'viem';
+import { admin, anvil, keysInModule, reader } from './chain.mjs';
 import * as steps from './steps.mjs';
 import { andRestore, openPage } from './world.mjs';
 
 const SLOW = { timeout: 60_000 };
 const ANOTHER_NETWORK = 1;
+/** Index of the fee for exits. */
+const EXIT = 2;
+const FEES = parseAbi([
+  'function getActionFee(uint256) view returns (uint256)',
+  'function setActionFees(uint8[], uint256[])',
+]);
 
 /** Logged in with a wallet of its own, with a ceremony of so many validators. */
 async function withValidators({ browser, network, newOwner }, count) {
@@ -153,6 +160,37 @@ async function switchChain(page, wallet, chainId) {
   await page.evaluate((id) => window.__changeChain(id), chainId);
 }
 
+/** The fee for exits rises while the wallet asks: the order is put into a block and fails. Gives what sets the fee back. */
+async function exitReverts(page, wallet, network) {
+  const { contracts } = await (await fetch(`${network.url}/v1/app-config`)).json();
+  const address = contracts.cluster_node;
+  const client = reader(network);
+  const fee = await client.readContract({ address, abi: FEES, functionName: 'getActionFee', args: [EXIT] });
+  const set = async (next) => {
+    const args = [[EXIT], [next]];
+    const hash = await admin(network).writeContract({
+      address,
+      abi: FEES,
+      functionName: 'setActionFees',
+      args,
+    });
+    assert.equal((await client.waitForTransactionReceipt({ hash })).status, 'success');
+  };
+  wallet.beforeSending = () => {
+    wallet.beforeSending = undefined;
+    return set(2n * fee);
+  };
+  await steps.orderExit(page);
+  await steps.sentAs(page, 'failed').waitFor(SLOW);
+  const { status } = await client.getTransactionReceipt({ hash: wallet.sent.at(-1) });
+  assert.equal(status, 'reverted');
+  await page.getByText('nothing but gas was paid').waitFor();
+  assert.equal(await page.locator('.checked-good', { hasText: 'Ordered by you' }).count(), 0);
+  // What it costs now is read anew, and it can be ordered again.
+  await page.getByText(`Fee: ${formatEther(2n * fee)} ETH`).waitFor(SLOW);
+  return () => set(fee);
+}
+
 /** Wrong network, then ended session, on each page that sends: nothing is asked of the wallet, and nothing is lost. */
 async function notAsItWas(world) {
   const { network } = world;
@@ -212,6 +250,7 @@ async function notAsItWas(world) {
   await onAnotherNetwork(steps.exitButton(page));
   await page.getByText('Top up', { exact: true }).click();
   await onAnotherNetwork(page.getByRole('button', { name: 'Top up 1' }));
+  const lowerAgain = await exitReverts(page, wallet, network);
   const exit = wallet.hold();
   await steps.orderExit(page);
   await exit.asked;
@@ -219,7 +258,8 @@ async function notAsItWas(world) {
   exit.confirm();
   await logInAgain();
   await steps.exitOrdered(page);
-  assert.equal(asked(), 3);
+  assert.equal(asked(), 4);
+  await lowerAgain();
   await steps.assertQuiet({ page, ...watched }, [/401/]);
   await context.close();
 }

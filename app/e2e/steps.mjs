@@ -30,6 +30,16 @@ export async function chooseCommittee(page) {
 /** What the wallet is asked when a ceremony is started. */
 export const REQUEST_METHOD = 'eth_signTypedData_v4';
 
+/** Declines what `press` asks the wallet for: nothing is sent, and the notice with this title says why. */
+export async function decline(page, wallet, press, title) {
+  const sent = wallet.sent.length;
+  wallet.declines = ['eth_sendTransaction'];
+  await press();
+  const notice = page.locator('.notice', { hasText: title });
+  await notice.getByText('You declined in your wallet. Nothing was sent.').waitFor();
+  assert.equal(wallet.sent.length, sent);
+}
+
 /** What starts the ceremony: the wallet is asked next. */
 export const startButton = (page) => page.getByRole('button', { name: 'Sign and start' });
 
