@@ -13,7 +13,11 @@ const MODULE = parseAbi([
   'function getNodeOperatorsCount() view returns (uint256)',
 ]);
 
-export const reader = ({ rpc }) => createPublicClient({ chain: hoodi, transport: http(rpc) });
+/** Receipts are looked for more often than on a public chain: here a block comes every second. */
+const LOOK_MS = 200;
+
+export const reader = ({ rpc }) =>
+  createPublicClient({ chain: hoodi, transport: http(rpc), pollingInterval: LOOK_MS });
 export const anvil = ({ rpc }) => createTestClient({ mode: 'anvil', chain: hoodi, transport: http(rpc) });
 export const admin = ({ rpc }) =>
   createWalletClient({ account: privateKeyToAccount(ADMIN_KEY), chain: hoodi, transport: http(rpc) });

@@ -1,7 +1,16 @@
 // Rewards and what becomes of them on the chain, with a tree as Lido's oracle publishes it.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { concat, encodeAbiParameters, keccak256, parseAbi, parseEther, toHex, zeroAddress } from 'viem';
+import {
+  concat,
+  encodeAbiParameters,
+  keccak256,
+  parseAbi,
+  parseEther,
+  parseEventLogs,
+  toHex,
+  zeroAddress,
+} from 'viem';
 import { admin, contracts, reader } from './chain.mjs';
 import * as steps from './steps.mjs';
 import { openPage } from './world.mjs';
@@ -17,6 +26,7 @@ const GATE = parseAbi([
 const ACCOUNTING = parseAbi([
   'function getBondAmountByKeysCount(uint256, uint256) view returns (uint256)',
   'function feeDistributor() view returns (address)',
+  'event BondClaimedUnstETH(uint256 indexed nodeOperatorId, address to, uint256 amount, uint256 requestId)',
 ]);
 const MODULE = parseAbi(['function getNodeOperatorsCount() view returns (uint256)']);
 const STETH = parseAbi([
@@ -173,8 +183,41 @@ async function claims({ browser, network, newOwner }) {
   );
   assert.equal(await read(lido.wsteth, WSTETH, 'balanceOf', [account]), REWARD * 2n, 'wrapped shares');
   assert.equal(await read(lido.steth, STETH, 'sharesOf', [account]), REWARD, 'nothing twice');
+  await claimAsEther({ page, network, wallet, lido, id, tree: await report(id, REWARD * 4n) });
+  assert.equal(await read(lido.steth, STETH, 'sharesOf', [account]), REWARD, 'the queue has these shares');
   await steps.assertQuiet(watched);
   await context.close();
+}
+
+/** A request for withdrawal takes the place of stETH. Lido's queue is not part of the double: its admin keeps the shares. */
+async function claimAsEther({ page, network, wallet, lido, id, tree }) {
+  const client = reader(network);
+  const heldByAdmin = () =>
+    client.readContract({
+      address: lido.steth,
+      abi: STETH,
+      functionName: 'sharesOf',
+      args: [admin(network).account.address],
+    });
+  const before = await heldByAdmin();
+  await openMonitor(page, id);
+  await chooseTree(page, tree);
+  await page.getByText('The proof holds.').waitFor();
+  await page.getByRole('radio', { name: /^ETH/ }).click();
+  const sent = wallet.sent.length;
+  await page.getByRole('button', { name: 'Claim all' }).click(SLOW);
+  await waitUntil(() => wallet.sent.length > sent);
+  const hash = wallet.sent.at(-1);
+  const { status, logs } = await client.waitForTransactionReceipt({ hash });
+  assert.equal(status, 'success');
+  const requests = parseEventLogs({ abi: ACCOUNTING, logs });
+  assert.equal(requests.length, 1);
+  const [{ args }] = requests;
+  assert.deepEqual([args.nodeOperatorId, args.to], [id, wallet.account.address]);
+  assert.ok(args.requestId > 0n);
+  assert.equal((await heldByAdmin()) - before, REWARD, 'the last report, to the last share');
+  const row = page.locator('.sent', { hasText: hash.slice(0, 8) });
+  await row.getByText('done', { exact: true }).waitFor(SLOW);
 }
 
 /** The page of this node operator, read anew. */
@@ -198,5 +241,5 @@ async function waitUntil(holds) {
 }
 
 export const tests = [
-  { name: 'claims: rewards by a proof, as stETH and wrapped', chain: 'anvil', run: claims },
+  { name: 'claims: rewards by a proof, as stETH, wrapped and as ETH', chain: 'anvil', run: claims },
 ];
