@@ -2,14 +2,22 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { toFunctionSelector, toEventSelector, type Abi, type AbiFunction } from 'viem';
 import { describe, expect, test } from 'vitest';
-import { CLUSTER_NODE_ABI, NETWORK_ABI, OPERATOR_CONFIG_ABI } from '../src/network/abi';
+import { KEY_CALLS } from '../src/check/csm';
+import { BOND_ABI } from '../src/cluster/safe';
+import { CLUSTER_NODE_ABI, NETWORK_ABI, OPERATOR_CONFIG_ABI, TOKEN_ABI } from '../src/network/abi';
 import { GAS_CAP, mostKeys, planBatches } from '../src/network/batches';
 import { blocksFor, amountEach, days, periodFault, PAID_BLOCKS_LIMIT } from '../src/network/fee';
 import { parseJournal } from '../src/network/journal';
 import { isOver, lookAt, type OutcomeClient } from '../src/network/outcome';
 import { sharesOf } from '../src/network/shares';
 import { blocksOf } from '../src/register/period';
-import { ACCOUNTING_ABI, FEE_DISTRIBUTOR_ABI, PARAMETERS_ABI, STETH_ABI } from '../src/monitor/abi';
+import {
+  ACCOUNTING_ABI,
+  FEE_DISTRIBUTOR_ABI,
+  PARAMETERS_ABI,
+  STETH_ABI,
+  STRIKES_ABI,
+} from '../src/monitor/abi';
 import { TransactionNotFoundError, TransactionReceiptNotFoundError } from 'viem';
 
 const SIZES = fc.constantFrom(4, 7, 10, 13);
@@ -23,9 +31,17 @@ test.each<[string, Abi]>([
   ['FeeDistributor', FEE_DISTRIBUTOR_ABI],
   ['ParametersRegistry', PARAMETERS_ABI],
   ['StETH', STETH_ABI],
-])('what is called of %s is in its ABI', (name, ours) => {
-  const file = JSON.parse(readFileSync(`../contracts/abi/${name}.json`, 'utf8')) as Abi | { abi: Abi };
-  const theirs: Abi = 'abi' in file ? file.abi : file;
+  // Penalties and strikes: the double has them in one contract.
+  ['Watchers', STRIKES_ABI],
+  ['Accounting', BOND_ABI],
+  ['StETH', TOKEN_ABI],
+  ['WstETH', TOKEN_ABI],
+  ['CSModule, PermissionlessGate, VettedGate', KEY_CALLS],
+])('what is called of %s is in its ABI', (names, ours) => {
+  const theirs = names.split(', ').flatMap((name): Abi => {
+    const file = JSON.parse(readFileSync(`../contracts/abi/${name}.json`, 'utf8')) as Abi | { abi: Abi };
+    return 'abi' in file ? file.abi : file;
+  });
   const selectors = (abi: Abi) => abi.filter((one) => one.type === 'function').map(toFunctionSelector);
   const outputs = (abi: Abi, selector: string) =>
     abi

@@ -1,6 +1,6 @@
 import { useMutation } from '@tanstack/react-query';
 import { useMemo, useState } from 'react';
-import { getAddress, isAddress, parseAbi, zeroAddress, type Address } from 'viem';
+import { getAddress, isAddress, zeroAddress, type Address } from 'viem';
 import { keysOf } from '../check/files';
 import { compare, mayConfirm } from '../check/transaction';
 import { useAppConfig } from '../config/config';
@@ -14,12 +14,7 @@ import { download } from '../ui/download';
 import { Field } from '../ui/Field';
 import { Notice } from '../ui/Notice';
 import { describeCall } from '../network/words';
-import { KEYS_PER_TRANSACTION, keyTransaction, safeBatch, type Target } from './safe';
-
-const BOND_ABI = parseAbi([
-  'function getBondAmountByKeysCount(uint256 keys, uint256 curveId) view returns (uint256)',
-  'function getRequiredBondForNextKeys(uint256 nodeOperatorId, uint256 additionalKeys) view returns (uint256)',
-]);
+import { BOND_ABI, KEYS_PER_TRANSACTION, keyTransaction, safeBatch, type Target } from './safe';
 
 interface Form {
   safe: string;

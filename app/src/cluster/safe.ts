@@ -1,8 +1,14 @@
-import { encodeFunctionData, zeroAddress, type Address, type Hex } from 'viem';
+import { encodeFunctionData, parseAbi, zeroAddress, type Address, type Hex } from 'viem';
 import { KEY_CALLS, type SubmittedKey } from '../check/csm';
 
 /** Keys in one transaction: six million gas, which leaves a Safe room. */
 export const KEYS_PER_TRANSACTION = 50;
+
+/** What is asked of Lido's Accounting. A test holds it against `contracts/abi`. */
+export const BOND_ABI = parseAbi([
+  'function getBondAmountByKeysCount(uint256 keys, uint256 curveId) view returns (uint256)',
+  'function getRequiredBondForNextKeys(uint256 nodeOperatorId, uint256 additionalKeys) view returns (uint256)',
+]);
 
 /** Where the keys go. */
 export type Target =
