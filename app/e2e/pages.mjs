@@ -168,6 +168,9 @@ async function look({ browser, network, newWallet }, theme, phone) {
   await page.reload();
   await page.locator('.chart svg').first().waitFor();
   await see('performance');
+  await page.getByText('The same as a table').click();
+  await page.getByRole('row', { name: /^Epoch 50085 7 of 10 70/ }).waitFor();
+  await check(page, `performance-figures-${suffix}`);
   await page.goto('/check');
   await page.getByText('The certificate is missing').waitFor();
   await see('check-empty');

@@ -2,14 +2,18 @@ import { Area, AreaChart, CartesianGrid, ResponsiveContainer, Tooltip, XAxis, YA
 import { percent } from '../committee/OperatorList';
 import { share, type EpochFigures } from './figures';
 
-/** Share of duties performed in each epoch. The table beside it has the same figures for those who do not see it. */
+/** Share of duties performed in each epoch. The table below it has the same figures for those who do not see it. */
 export default function Chart({ epochs }: { epochs: readonly EpochFigures[] }) {
   const points = epochs.map((one) => ({
     epoch: one.epoch,
     performed: share(one.submitted, one.expected) * 100,
   }));
   return (
-    <div className="chart" role="img" aria-label="Share of duties performed, by epoch">
+    <div
+      className="chart"
+      role="img"
+      aria-label="Share of duties performed, by epoch; the table below has the same figures"
+    >
       <ResponsiveContainer width="100%" height={240} initialDimension={{ width: 640, height: 240 }}>
         <AreaChart
           data={points}

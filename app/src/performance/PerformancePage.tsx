@@ -3,12 +3,14 @@ import { useOperators } from '../api/operators';
 import { usePerformance } from '../api/performance';
 import { percent } from '../committee/OperatorList';
 import { NeedsSession } from '../session/NeedsSession';
+import '../styles/manage.css';
 import { Button } from '../ui/Button';
 import { Card } from '../ui/Card';
 import { Empty } from '../ui/Empty';
 import { Notice } from '../ui/Notice';
 import { PageHead } from '../ui/PageHead';
 import { Skeleton } from '../ui/Spinner';
+import { EpochTable } from './EpochTable';
 import { byEpoch, missReasons, share } from './figures';
 import { Misses, Operators } from './Tables';
 
@@ -64,6 +66,7 @@ function Figures() {
         <Suspense fallback={<Skeleton label="The chart" rows={4} />}>
           <Chart epochs={epochs} />
         </Suspense>
+        <EpochTable epochs={epochs} />
       </Card>
       <div className="pair">
         <Operators figures={performance.data.operators} operators={operators} />

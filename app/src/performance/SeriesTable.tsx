@@ -37,7 +37,7 @@ export function SeriesTable({ points, operators }: Props) {
                     </div>
                   ))}
                 </td>
-                <td>{missesInWords(point)}</td>
+                <td className="reasons">{missesInWords(point)}</td>
                 {operators.map(({ id }) => {
                   const seen = point.seen.get(id);
                   return (
