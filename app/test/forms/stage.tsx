@@ -33,17 +33,31 @@ export interface Sent {
   args: readonly unknown[];
 }
 
+export interface TypedData {
+  primaryType: string;
+  message: Record<string, unknown>;
+}
+
 export interface Stage {
   contracts: Record<Address, Contract>;
   /** Wei of the wallet. */
   balance?: bigint;
+  /** Who is logged in. */
+  owner?: Address;
   /** Whose wallet is connected; the owner's unless said otherwise. */
   account?: Address;
 }
 
-/** Shows `children` with a connected wallet. What the wallet was asked to send is in `sent`. */
-export async function show(children: ReactNode, { contracts, balance = 10n ** 21n, account = OWNER }: Stage) {
+/** A signature that a wallet might give. */
+export const SIGNATURE: Hex = `0x${'51'.repeat(65)}`;
+
+/** Shows `children` with a connected wallet. What the wallet was asked to send is in `sent`, and what it was asked to sign in `signed`. */
+export async function show(
+  children: ReactNode,
+  { contracts, balance = 10n ** 21n, owner = OWNER, account = owner }: Stage,
+) {
   const sent: Sent[] = [];
+  const signed: TypedData[] = [];
   const contractAt = (address: string) =>
     Object.entries(contracts).find(([one]) => one.toLowerCase() === address.toLowerCase())?.[1];
   const call = ({ to, data }: { to: Address; data: Hex }): Hex => {
@@ -65,9 +79,14 @@ export async function show(children: ReactNode, { contracts, balance = 10n ** 21
     eth_getBalance: () => `0x${balance.toString(16)}`,
     eth_estimateGas: () => '0x30d40',
     eth_blockNumber: () => '0x1',
+    eth_getBlockByNumber: () => ({ number: '0x1', timestamp: '0x6ab13800', transactions: [] }),
     eth_getTransactionReceipt: () => null,
     eth_getTransactionByHash: () => null,
     eth_call: ([request]: [{ to: Address; data: Hex }]) => call(request),
+    eth_signTypedData_v4: ([, text]: [Address, string]) => {
+      signed.push(JSON.parse(text) as TypedData);
+      return SIGNATURE;
+    },
     eth_sendTransaction: ([request]: [{ to: Address; data: Hex; value?: Hex }]) => send(request),
   };
   const provider = {
@@ -92,10 +111,10 @@ export async function show(children: ReactNode, { contracts, balance = 10n ** 21
   await connect(config, { connector: config.connectors[0] });
   const queries = new QueryClient({ defaultOptions: { queries: { retry: false } } });
   const session = {
-    owner: OWNER,
+    owner,
     loading: false,
     expired: false,
-    login: () => Promise.resolve(OWNER),
+    login: () => Promise.resolve(owner),
     logout: () => Promise.resolve(),
   };
   const shown = render(
@@ -107,5 +126,5 @@ export async function show(children: ReactNode, { contracts, balance = 10n ** 21
       </QueryClientProvider>
     </WagmiProvider>,
   );
-  return { ...shown, sent };
+  return { ...shown, sent, signed };
 }
