@@ -43,8 +43,7 @@ async function open(items: ValidatorPerformance[]) {
 
 test('every epoch of the chart is a row of its table, newest first, with all validators together', async () => {
   await open([figures('0xa', 7, 4), figures('0xb', 7, 3), figures('0xa', 9, 0), figures('0xa', 8, 0, 0)]);
-  // The library of charts is loaded when there is something to draw.
-  const chart = await screen.findByRole('img', { name: /the table below has the same/ }, { timeout: 15_000 });
+  const chart = await screen.findByRole('img', { name: /the table below has the same figures/ });
   await userEvent.click(screen.getByText('The same as a table'));
   const table = within(screen.getByRole('region', { name: 'Figures of the chart' })).getByRole('table');
   expect(chart.compareDocumentPosition(table) & Node.DOCUMENT_POSITION_FOLLOWING).toBeTruthy();

@@ -1,8 +1,10 @@
 import { afterEach } from 'vitest';
 
 if (typeof document !== 'undefined') {
-  const { cleanup } = await import('@testing-library/react');
+  const { cleanup, configure } = await import('@testing-library/react');
   afterEach(cleanup);
+  // What is waited for comes later on a machine that does much else.
+  configure({ asyncUtilTimeout: 10_000 });
   // Browsers read files by this; jsdom has only the older way.
   Blob.prototype.text = function () {
     return new Promise((resolve, reject) => {

@@ -12,13 +12,12 @@ import { ceremony, OPERATORS, PREVIOUS, PUBKEYS, RESHARE, validator } from './re
 import { SIGNATURE } from './stage';
 
 const [PUBKEY] = PUBKEYS;
-const SLOW = { timeout: 15_000 };
 const at = (byte: string): Address => `0x${byte.repeat(20)}`;
 const disabled = (element: HTMLElement) => (element as HTMLButtonElement).disabled;
 
 prepare();
 
-const verified = () => screen.findByText('its certificate is verified in this browser', undefined, SLOW);
+const verified = () => screen.findByText('its certificate is verified in this browser');
 const start = () => screen.getByRole('button', { name: 'Sign and make new shares' });
 const box = (id: number) => screen.getByRole('checkbox', { name: `Operator ${id} #${id}` });
 
@@ -147,7 +146,7 @@ describe('the start', () => {
   ])('there is none with a certificate %s; a good one heals it', async (_, text) => {
     serve(certificateOf(PREVIOUS.ceremony_id), () => new Response(text));
     await open(<ReplacePage />);
-    await screen.findByText('The committee cannot be shown', undefined, SLOW);
+    await screen.findByText('The committee cannot be shown');
     await userEvent.click(box(104));
     await userEvent.click(box(105));
     expect(disabled(start())).toBe(true);

@@ -15,7 +15,6 @@ import { ceremony, FIXTURE_OWNER as OWNER, OPERATORS, PREVIOUS, PUBKEYS, RESHARE
 import type { Stage } from './stage';
 
 const [PUBKEY] = PUBKEYS;
-const SLOW = { timeout: 15_000 };
 const at = (byte: string): Address => `0x${byte.repeat(20)}`;
 const disabled = (element: HTMLElement) => (element as HTMLButtonElement).disabled;
 
@@ -41,7 +40,7 @@ describe('a reshare that is done', () => {
     },
     [REGISTRY]: { abi: REGISTRY_ABI, answers: { committeeOf: [OWNER, committee] } },
   });
-  const move = () => screen.findByRole('button', { name: 'Move this validator' }, SLOW);
+  const move = () => screen.findByRole('button', { name: 'Move this validator' });
 
   beforeEach(() => {
     serve('GET /v1/chain', {
@@ -61,7 +60,7 @@ describe('a reshare that is done', () => {
     const button = await move();
     expect(screen.getByText('0 of 2 moved')).toBeTruthy();
     expect(screen.getAllByText(/: holds\./)).toHaveLength(7);
-    await waitFor(() => expect(disabled(button)).toBe(false), SLOW);
+    await waitFor(() => expect(disabled(button)).toBe(false));
     await userEvent.click(button);
     await waitFor(() => expect(sent).toHaveLength(1));
     const [shares] = sharesOf(RESHARE.text);
@@ -85,7 +84,7 @@ describe('a reshare that is done', () => {
 
   test('has nothing left to send once the contract has the new committee', async () => {
     const { sent } = await open(result, { contracts: contracts([101, 102, 103, 105]) });
-    await screen.findByText('2 of 2 moved', undefined, SLOW);
+    await screen.findByText('2 of 2 moved');
     expect(screen.getAllByText('moved')).toHaveLength(2);
     expect(screen.queryByRole('button', { name: 'Move this validator' })).toBeNull();
     expect(sent).toEqual([]);
@@ -96,7 +95,7 @@ describe('a reshare that is done', () => {
     expect(other).not.toBe(RESHARE.text);
     serve(certificateOf(RESHARE.ceremony_id), () => new Response(other));
     await open(result, { contracts: contracts([101, 102, 103, 104]) });
-    await screen.findByText(/Do not move your validators/, undefined, SLOW);
+    await screen.findByText(/Do not move your validators/);
     expect(screen.getAllByText(/: does not hold\./).length).toBeGreaterThan(0);
     expect(screen.queryByText('Move the validators')).toBeNull();
     expect(screen.queryByRole('button', { name: 'Download certificate' })).toBeNull();
