@@ -63,7 +63,10 @@ describe('the monitor', () => {
   test('shows sums, and links to the validators that need a look', async () => {
     answer(
       TOTALS,
-      totals({ relay: { registered: 51, partly: 2, not: 2, waiting: 0, off: 0, unsaid: 0 }, attention: [PUBKEY] }),
+      totals({
+        relay: { registered: 51, partly: 2, not: 2, waiting: 0, off: 0, unsaid: 0 },
+        attention: [PUBKEY],
+      }),
     );
     await page();
     const sums = await screen.findByRole('list', { name: 'Validators by registration with relays' });
