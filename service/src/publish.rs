@@ -168,8 +168,8 @@ struct Merged {
     ceremony: NewCeremony,
     outcome: Outcome,
     validators: Vec<ValidatorRow>,
-    /// Keys that a reshare takes over: they stay the validators of the ceremony that made them.
-    taken_over: Vec<String>,
+    /// Keys that a reshare takes over, with their shares: they stay the validators of the ceremony that made them.
+    taken_over: Vec<(String, String)>,
     event: EventBody,
 }
 
@@ -205,11 +205,10 @@ fn prepare(candidate: &Candidate, now_ms: u64) -> ApiResult<Merged> {
     };
     let ready = missing_operators.is_empty();
     let ceremony = new_ceremony(&certificate.transcript.request)?;
-    let (mut validators, mut taken_over) = (Vec::new(), Vec::new());
+    let mut validators = validator_rows(certificate, &ceremony, ready, now_ms)?;
+    let mut taken_over = Vec::new();
     if certificate.transcript.request.request.reshare.is_some() {
-        taken_over.extend(certificate.transcript.validators.iter().map(|record| to_hex(&record.pubkey.to_bytes())));
-    } else {
-        validators = validator_rows(certificate, &ceremony, ready, now_ms)?;
+        taken_over.extend(validators.drain(..).map(|row| (row.pubkey, row.operators)));
     }
     let kind = if ready { EventKind::Ready } else { EventKind::Incomplete };
     Ok(Merged {
@@ -313,7 +312,8 @@ async fn write(state: &AppState, merged: &Merged, held_digest: &str, now_ms: u64
             events::record(&mut write, ceremony_id, EventBody::of(EventKind::Requested), now_ms).await?;
         }
     }
-    if write.belongs_to_others(&merged.ceremony.owner, &merged.taken_over).await? {
+    let taken_over: Vec<String> = merged.taken_over.iter().map(|(pubkey, _)| pubkey.clone()).collect();
+    if write.belongs_to_others(&merged.ceremony.owner, &taken_over).await? {
         let detail = "A validator of this reshare belongs to another owner.";
         return Err(Problem::conflict(detail).with_field("transcript.validators"));
     }
@@ -324,7 +324,7 @@ async fn write(state: &AppState, merged: &Merged, held_digest: &str, now_ms: u64
         return Err(Problem::conflict(detail).with_field("transcript.validators"));
     }
     write.set_outcome(ceremony_id, &merged.outcome, now_ms).await?;
-    write.sum_upkeep(&merged.taken_over).await?;
+    write.sum_upkeep(&taken_over).await?;
     if state.chain.is_some() {
         // The chain may have told of these keys before their certificate came.
         let pubkeys: BTreeSet<String> = merged.validators.iter().map(|row| row.pubkey.clone()).collect();

@@ -95,12 +95,12 @@ impl Store {
         limit: i64,
     ) -> StoreResult<Vec<PerformanceRow>> {
         let rows = sqlx::query_as(
-            "SELECT p.validator_id, v.pubkey, c.operator_ids, p.epoch, p.start_ms, p.reports, p.expected, \
+            "SELECT p.validator_id, v.pubkey, COALESCE(NULLIF(p.operator_ids, ''), c.operator_ids) AS operator_ids, p.epoch, p.start_ms, p.reports, p.expected, \
              p.submitted, p.duties FROM performance p JOIN validators v ON v.id = p.validator_id \
              JOIN ceremonies c ON c.ceremony_id = v.ceremony_id \
              WHERE v.owner = $1 AND (p.epoch > $2 OR (p.epoch = $2 AND p.validator_id > $3)) \
              AND ($4 = '' OR v.pubkey = $4) AND p.epoch >= $5 AND p.epoch <= $6 \
-             AND ($7 = '' OR REPLACE(REPLACE(c.operator_ids, '[', ','), ']', ',') LIKE $7) \
+             AND ($7 = '' OR REPLACE(REPLACE(COALESCE(NULLIF(p.operator_ids, ''), c.operator_ids), '[', ','), ']', ',') LIKE $7) \
              ORDER BY p.epoch, p.validator_id LIMIT $8",
         )
         .bind(owner.to_owned())
@@ -183,11 +183,12 @@ impl WriteTx {
         let mut written = 0;
         for chunk in rows.chunks(INSERT_ROWS) {
             let statement = format!(
-                "INSERT INTO performance (validator_id, epoch, start_ms, reports, expected, submitted, duties) \
+                "INSERT INTO performance (validator_id, epoch, start_ms, reports, expected, submitted, duties, operator_ids) \
                  VALUES {} ON CONFLICT (validator_id, epoch) DO UPDATE SET start_ms = excluded.start_ms, \
                  reports = excluded.reports, expected = excluded.expected, submitted = excluded.submitted, \
-                 duties = excluded.duties WHERE performance.reports < excluded.reports",
-                value_lists(chunk.len(), 7)
+                 duties = excluded.duties, operator_ids = excluded.operator_ids \
+                 WHERE performance.reports < excluded.reports",
+                value_lists(chunk.len(), 8)
             );
             let mut query = sqlx::query(&statement);
             for (validator_id, figures) in chunk {
@@ -198,7 +199,8 @@ impl WriteTx {
                     .bind(about.reports)
                     .bind(figures.expected)
                     .bind(figures.submitted)
-                    .bind(figures.duties.clone());
+                    .bind(figures.duties.clone())
+                    .bind(about.operator_ids.clone());
             }
             written += query.execute(&mut *self.tx).await?.rows_affected();
         }

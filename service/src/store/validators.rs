@@ -28,7 +28,7 @@ pub struct ValidatorRow {
     pub exit_txid: String,
     /// Launchpad JSON object, or empty until ready.
     pub deposit_data: String,
-    /// JSON array.
+    /// JSON array: the shares of the committee that performs now, when it is read; of the one that made the validator, when it is written.
     pub operators: String,
     /// Unix milliseconds.
     pub created_at_ms: i64,
@@ -90,6 +90,16 @@ pub enum TxidColumn {
     Exit,
 }
 
+/// Rows with the shares of the committee that performs the duties now: what the contracts name, else the newest that has taken the
+/// validator over, else the one that made it (as in the view `present_committees`).
+const ROWS: &str =
+    "SELECT v.pubkey, v.id, v.ceremony_id, v.owner, v.cluster_pubkey, v.status, v.register_txid, v.deposit_txid, \
+    v.exit_txid, v.deposit_data, v.created_at_ms, v.updated_at_ms, v.generate_txid, v.orphaned, COALESCE(( \
+        SELECT t.operators FROM taken_over t CROSS JOIN ceremonies r WHERE t.pubkey = v.pubkey AND t.operators <> '' \
+        AND r.ceremony_id = t.ceremony_id AND r.owner = v.owner AND r.orphaned = 0 AND r.status = 'ready' \
+        AND v.registered_committee IN ('', REPLACE(REPLACE(r.operator_ids, '[', ','), ']', ',')) \
+        ORDER BY r.position DESC LIMIT 1), v.operators) AS operators FROM validators v";
+
 impl Store {
     /// Rows of this owner after `after`, in order of their numbers.
     pub async fn validators_of(
@@ -99,32 +109,33 @@ impl Store {
         after: i64,
         limit: i64,
     ) -> StoreResult<Vec<ValidatorRow>> {
-        let rows = sqlx::query_as(
-            "SELECT * FROM validators WHERE owner = $1 AND orphaned = 0 AND id > $2 AND ($3 = '' OR pubkey = $3) \
-             AND ($4 = '' OR status = $4) AND ($5 = '' OR ceremony_id = $5) AND ($6 = '' OR register_txid = $6) \
-             AND ($7 = '' OR deposit_txid = $7) AND ($8 = '' OR exit_txid = $8) \
-             AND ($9 = 0 OR status <> 'Incomplete') \
-             AND ($10 = '' OR ceremony_id = $10 OR generate_txid = $10) ORDER BY id LIMIT $11",
-        )
-        .bind(owner.to_owned())
-        .bind(after)
-        .bind(filter.pubkey.clone())
-        .bind(filter.status.clone())
-        .bind(filter.ceremony_id.clone())
-        .bind(filter.txids.register.clone())
-        .bind(filter.txids.deposit.clone())
-        .bind(filter.txids.exit.clone())
-        .bind(i64::from(filter.ready_only))
-        .bind(filter.generated_by.clone())
-        .bind(limit)
-        .fetch_all(&self.pool)
-        .await?;
+        let statement = format!(
+            "{ROWS} WHERE v.owner = $1 AND v.orphaned = 0 AND v.id > $2 AND ($3 = '' OR v.pubkey = $3) \
+             AND ($4 = '' OR v.status = $4) AND ($5 = '' OR v.ceremony_id = $5) AND ($6 = '' OR v.register_txid = $6) \
+             AND ($7 = '' OR v.deposit_txid = $7) AND ($8 = '' OR v.exit_txid = $8) \
+             AND ($9 = 0 OR v.status <> 'Incomplete') \
+             AND ($10 = '' OR v.ceremony_id = $10 OR v.generate_txid = $10) ORDER BY v.id LIMIT $11"
+        );
+        let rows = sqlx::query_as(&statement)
+            .bind(owner.to_owned())
+            .bind(after)
+            .bind(filter.pubkey.clone())
+            .bind(filter.status.clone())
+            .bind(filter.ceremony_id.clone())
+            .bind(filter.txids.register.clone())
+            .bind(filter.txids.deposit.clone())
+            .bind(filter.txids.exit.clone())
+            .bind(i64::from(filter.ready_only))
+            .bind(filter.generated_by.clone())
+            .bind(limit)
+            .fetch_all(&self.pool)
+            .await?;
         Ok(rows)
     }
 
     /// One row of this owner.
     pub async fn validator_of(&self, owner: &str, pubkey: &str) -> StoreResult<Option<ValidatorRow>> {
-        let row = sqlx::query_as("SELECT * FROM validators WHERE pubkey = $1 AND owner = $2 AND orphaned = 0")
+        let row = sqlx::query_as(&format!("{ROWS} WHERE v.pubkey = $1 AND v.owner = $2 AND v.orphaned = 0"))
             .bind(pubkey.to_owned())
             .bind(owner.to_owned())
             .fetch_optional(&self.pool)
@@ -193,17 +204,17 @@ impl WriteTx {
         Ok(false)
     }
 
-    /// Keeps which validators a reshare takes over.
-    pub async fn put_taken_over(&mut self, ceremony_id: &str, pubkeys: &[String]) -> StoreResult<()> {
-        for chunk in pubkeys.chunks(INSERT_ROWS) {
-            let rows: Vec<String> = (2..chunk.len() + 2).map(|place| format!("(${place}, $1)")).collect();
+    /// Keeps which validators a reshare takes over, with their shares: `(pubkey, operators)`. Later ones replace earlier ones.
+    pub async fn put_taken_over(&mut self, ceremony_id: &str, rows: &[(String, String)]) -> StoreResult<()> {
+        for chunk in rows.chunks(INSERT_ROWS) {
             let statement = format!(
-                "INSERT INTO taken_over (pubkey, ceremony_id) VALUES {} ON CONFLICT (pubkey, ceremony_id) DO NOTHING",
-                rows.join(", ")
+                "INSERT INTO taken_over (pubkey, ceremony_id, operators) VALUES {} \
+                 ON CONFLICT (pubkey, ceremony_id) DO UPDATE SET operators = excluded.operators",
+                value_lists(chunk.len(), 3)
             );
-            let mut query = sqlx::query(&statement).bind(ceremony_id.to_owned());
-            for pubkey in chunk {
-                query = query.bind(pubkey.clone());
+            let mut query = sqlx::query(&statement);
+            for (pubkey, operators) in chunk {
+                query = query.bind(pubkey.clone()).bind(ceremony_id.to_owned()).bind(operators.clone());
             }
             query.execute(&mut *self.tx).await?;
         }

@@ -16,6 +16,41 @@ async fn ceremony(world: &World, token: &str, certificate: &Certificate) -> Valu
     answer.json()
 }
 
+/// By validator, each operator's id, share key and sealed share, as both interfaces show them alike.
+async fn held_shares(world: &World, token: &str) -> Vec<Vec<(u64, String, String)>> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let each = |validator: &Value, names: [&str; 2]| {
+        let operators = validator["operators"].as_array().unwrap().iter();
+        operators
+            .map(|share| (share["operator_id"].as_u64().unwrap(), text(&share[names[0]]), text(&share[names[1]])))
+            .collect()
+    };
+    let list = world.get_as(token, "/v1/validators").await.json();
+    let now = list["items"].as_array().unwrap().iter().map(|row| each(row, ["share_pubkey", "sealed_share"]));
+    let now: Vec<Vec<_>> = now.collect();
+    let old = world.legacy(0, Method::POST, "/validator/query", &json!({})).await.data();
+    let old: Vec<Vec<_>> = old.as_array().unwrap().iter().map(|row| each(row, ["shared_key", "encrypt_key"])).collect();
+    assert_eq!(now, old);
+    now
+}
+
+/// The same by a certificate that all operators have signed.
+fn shares_of(certificate: &Certificate) -> Vec<Vec<(u64, String, String)>> {
+    let records = certificate.transcript.validators.iter().enumerate();
+    let of = |(k, record): (usize, &cluster_core::certificate::ValidatorRecord)| {
+        let operators =
+            certificate.transcript.committee.iter().zip(&record.share_pubkeys).zip(&certificate.attestations);
+        let hex = |bytes: &[u8]| format!("0x{}", hex::encode(bytes));
+        operators
+            .map(|(((id, _), share), attestation)| {
+                assert_eq!(attestation.operator_id, *id);
+                (u64::from(id.0), hex(&share.to_bytes()), hex(&attestation.envelopes[k].to_bytes()[..]))
+            })
+            .collect()
+    };
+    records.map(of).collect()
+}
+
 on_both_databases! {
     async fn attestations_are_merged_until_the_ceremony_is_ready(database: Database) {
         let world = World::start(database).await;
@@ -73,9 +108,12 @@ on_both_databases! {
         let second = world.certificate(&signed, 1);
         assert_eq!(world.publish(0, &world.certificate(&signed, 2)).await.problem(422), "transcript.validators", "other keys");
         assert_eq!(world.publish(0, &with_attestations(&second, &[0, 1, 3])).await.json()["missing_operators"], json!([30]));
-        assert_eq!(world.publish(1, &second).await.json()["status"], "ready");
-
         let token = world.login(0).await;
+        // While an operator lacks its shares, the validators are held by the first committee.
+        assert_eq!(held_shares(&world, &token).await, shares_of(&first));
+        assert_eq!(world.publish(1, &second).await.json()["status"], "ready");
+        assert_eq!(held_shares(&world, &token).await, shares_of(&second));
+
         let path = format!("/v1/ceremonies/{}", second.ceremony_id);
         let held: Certificate = serde_json::from_str(&world.get_as(&token, &format!("{path}/certificate")).await.text).unwrap();
         assert_eq!(held, second);
@@ -106,6 +144,12 @@ on_both_databases! {
         let shown = |item: &Value| item["operators"].as_array().unwrap().iter().map(|one| one["operator_id"].clone()).collect::<Vec<_>>();
         let shown: Vec<_> = series["items"].as_array().unwrap().iter().map(shown).collect();
         assert_eq!(json!(shown), json!([[10, 20, 30, 50], [10, 20, 30, 40]]), "newest first");
+        let committees = |list: Value| list["items"].as_array().unwrap().iter().map(|row| row["operator_ids"].clone()).collect::<Vec<_>>();
+        let path = format!("/v1/performance?validator={}", keys[0]);
+        let all = committees(world.get_as(&token, &path).await.json());
+        assert_eq!(json!(all), json!([[10, 20, 30, 40], [10, 20, 30, 50]]), "whoever performed, by epoch");
+        let of_40 = committees(world.get_as(&token, &format!("{path}&operator=40")).await.json());
+        assert_eq!(json!(of_40), json!([[10, 20, 30, 40]]));
 
         // Nobody takes over what the service knows as another owner's.
         let stolen = world.certificate(&world.sign(1, request(1, 1)), 1);
