@@ -20,6 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(900);
 /// Deploying does not.
 const COMPILED_PATIENCE: Duration = Duration::from_secs(60);
 const ATTEMPTS: u32 = 3;
+/// How often the chain is told its id.
+const CHAIN_ID_ATTEMPTS: u32 = 8;
 /// Bytes of forge's last words.
 const WORDS: usize = 2_000;
 /// Per validator, in wei: an exact fee is only one if it is not nothing.
@@ -98,7 +100,7 @@ impl Deployment {
         first_operator_id: u32,
     ) -> Result<Self, EvmError> {
         let mut deployment = run_script(tools, url, first_operator_id).await?;
-        let () = rpc.ask("anvil_setChainId", json!([network.chain_id()])).await?;
+        set_chain_id(rpc, network.chain_id()).await?;
         deployment.chain_id = network.chain_id();
         deployment.move_vaults(rpc, network).await?;
         Ok(deployment)
@@ -124,6 +126,21 @@ impl Deployment {
         (self.csm.withdrawal_vault, self.csm.el_rewards_vault) = (moves[0].1, moves[1].1);
         Ok(())
     }
+}
+
+/// A block that is being made meanwhile brings the former id back with it: the next one is made only when that is over, so that
+/// an id which is there after it stays.
+async fn set_chain_id(rpc: &Rpc, chain_id: u64) -> Result<(), EvmError> {
+    let wanted = format!("{chain_id:#x}");
+    for _ in 0..CHAIN_ID_ATTEMPTS {
+        let () = rpc.ask("anvil_setChainId", json!([chain_id])).await?;
+        let _: serde_json::Value = rpc.ask("evm_mine", json!([])).await?;
+        let now: String = rpc.ask("eth_chainId", json!([])).await?;
+        if now == wanted {
+            return Ok(());
+        }
+    }
+    Err(EvmError::Process { what: "the chain", reason: format!("it does not take the chain id {chain_id}") })
 }
 
 async fn run_script(tools: &Tools, url: &str, first_operator_id: u32) -> Result<Deployment, EvmError> {
