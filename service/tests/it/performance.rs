@@ -37,14 +37,19 @@ async fn put(world: &World, gateway: usize, report: &Value) -> Answer {
     Answer::of(world.gateway_call(gateway, Method::PUT, PATH, report.to_string())).await
 }
 
-async fn taken(world: &World, gateway: usize, report: &Value) -> (u64, u64) {
-    let answer = put(world, gateway, report).await;
+/// How many validators of a gateway's report changed, and how many are unknown.
+pub fn counts(answer: &Answer) -> (u64, u64) {
     assert_eq!(answer.status, 200, "{}", answer.text);
     let taken = answer.json();
     (taken["changed"].as_u64().unwrap(), taken["unknown"].as_u64().unwrap())
 }
 
-async fn published(world: &World, wallet: usize, validators: u32, seed: u64) -> Certificate {
+async fn taken(world: &World, gateway: usize, report: &Value) -> (u64, u64) {
+    counts(&put(world, gateway, report).await)
+}
+
+/// Has a wallet ask for validators, and a gateway publish them.
+pub async fn published(world: &World, wallet: usize, validators: u32, seed: u64) -> Certificate {
     let signed = world.signed(wallet, seed, validators);
     assert_eq!(world.submit(&signed).await.status, 202);
     let certificate = world.certificate(&signed, seed);

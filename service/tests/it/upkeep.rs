@@ -1,10 +1,9 @@
 //! Upkeep: what operators say of relays and exits is taken from gateways, shown to owners, and counted.
 
-use crate::performance::pubkeys;
+use crate::performance::{counts, pubkeys, published};
 use crate::support::dealer::with_attestations;
 use crate::support::world::Answer;
 use crate::support::{on_both_databases, Database, World};
-use cluster_core::certificate::Certificate;
 use cluster_core::committee::OperatorId;
 use cluster_core::request::{Request, Reshare};
 use cluster_service::store::{NewCeremony, Store, UpkeepQuery, ValidatorRow};
@@ -38,10 +37,7 @@ async fn put(world: &World, gateway: usize, report: &Value) -> Answer {
 
 /// Puts it; how many changed, how many are unknown.
 pub async fn taken(world: &World, gateway: usize, report: &Value) -> (u64, u64) {
-    let answer = put(world, gateway, report).await;
-    assert_eq!(answer.status, 200, "{}", answer.text);
-    let taken = answer.json();
-    (taken["changed"].as_u64().unwrap(), taken["unknown"].as_u64().unwrap())
+    counts(&put(world, gateway, report).await)
 }
 
 /// The items of one validator.
@@ -57,14 +53,6 @@ pub async fn totals(world: &World, token: &str) -> Value {
 
 fn unsaid(operator_id: u32) -> Value {
     json!({ "operator_id": operator_id, "at_ms": null, "relay": null, "exit": null })
-}
-
-async fn published(world: &World, wallet: usize, validators: u32, seed: u64) -> Certificate {
-    let signed = world.signed(wallet, seed, validators);
-    assert_eq!(world.submit(&signed).await.status, 202);
-    let certificate = world.certificate(&signed, seed);
-    assert_eq!(world.publish(0, &certificate).await.status, 201);
-    certificate
 }
 
 on_both_databases! {
