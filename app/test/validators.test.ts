@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { Validator } from '../src/api/validators';
 import { allPages } from '../src/api/pages';
 import { filterValidators, parseSearch } from '../src/validators/filter';
+import { shownStatus } from '../src/validators/status';
 
 function validator(at: number, status: Validator['status']): Validator {
   return {
@@ -21,6 +22,24 @@ function validator(at: number, status: Validator['status']): Validator {
 const all = [validator(1, 'ready'), validator(2, 'incomplete'), validator(30, 'ready')];
 const keys = (search: Parameters<typeof filterValidators>[1]) =>
   filterValidators(all, search).map((one) => Number(one.pubkey));
+
+test('an order to leave is not called an exit', () => {
+  const word = (exited: string, exiting: string) => {
+    const facts = { exited: { holds: exited }, exiting: { holds: exiting } } as NonNullable<
+      Validator['facts']
+    >;
+    return shownStatus({ status: 'exited', facts }).word;
+  };
+  expect([word('no', 'no'), word('unknown', 'unknown')]).toEqual(['exit ordered', 'exit ordered']);
+  expect([word('no', 'yes'), word('unknown', 'yes'), word('yes', 'yes')]).toEqual([
+    'exiting',
+    'exiting',
+    'exited',
+  ]);
+  // Where no facts are read there is the owner's own word alone.
+  expect(shownStatus(validator(1, 'exited')).word).toBe('leaving or exited');
+  expect(shownStatus({ ...validator(1, 'ready'), facts: null }).word).toBe('ready');
+});
 
 describe('the filter', () => {
   test.each([

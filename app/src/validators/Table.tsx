@@ -4,7 +4,7 @@ import { useRef } from 'react';
 import type { Validator } from '../api/validators';
 import { committeeOf } from '../replace/committee';
 import { Badge } from '../ui/Badge';
-import { VALIDATOR_STATUS } from './status';
+import { shownStatus } from './status';
 
 const ROW_PX = 52;
 
@@ -46,7 +46,7 @@ export function ValidatorTable({ validators }: { validators: readonly Validator[
 }
 
 function Row({ validator, index, top }: { validator: Validator; index: number; top: number }) {
-  const { tone, word } = VALIDATOR_STATUS[validator.status];
+  const { tone, word } = shownStatus(validator);
   const { pubkey } = validator;
   return (
     <div

@@ -12,7 +12,7 @@ import { Hash } from '../ui/Hash';
 import { Notice } from '../ui/Notice';
 import { PageHead } from '../ui/PageHead';
 import { Skeleton } from '../ui/Spinner';
-import { VALIDATOR_STATUS } from './status';
+import { shownStatus } from './status';
 
 export function ValidatorPage() {
   const { pubkey } = useParams({ from: '/validators/$pubkey' });
@@ -41,7 +41,7 @@ function Found({ pubkey }: { pubkey: string }) {
 }
 
 function Details({ validator }: { validator: Validator }) {
-  const { tone, word } = VALIDATOR_STATUS[validator.status];
+  const { tone, word } = shownStatus(validator);
   const deposit = validator.deposit_data;
   return (
     <>
