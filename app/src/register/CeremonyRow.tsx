@@ -22,7 +22,9 @@ interface Props {
 /** A ceremony to register; it is verified once it is chosen. */
 export function CeremonyRow({ found, chosen, onChoose, onVerified }: Props) {
   const id = useId();
-  const { ceremonyId, operatorIds, pubkeys } = found;
+  const { ceremonyId, pubkeys } = found;
+  // Those whose shares are registered: of its certificate, also where another committee has taken the validators over.
+  const operatorIds = useCeremony(ceremonyId).data?.operator_ids;
   return (
     <li className="choice">
       <label className="check" htmlFor={id}>
@@ -32,7 +34,7 @@ export function CeremonyRow({ found, chosen, onChoose, onVerified }: Props) {
         </span>
       </label>
       <span className="hint">
-        of operators {operatorIds.join(', ')}, made in{' '}
+        {operatorIds ? `of operators ${operatorIds.join(', ')}, made in ` : 'made in '}
         <Link to="/ceremonies/$ceremonyId" params={{ ceremonyId }} className="mono">
           {shortId(ceremonyId)}
         </Link>

@@ -4,7 +4,6 @@ import { committeeOf } from '../replace/committee';
 /** Validators of one ceremony that are not registered yet, as far as the service knows. */
 export interface Candidates {
   ceremonyId: string;
-  operatorIds: readonly number[];
   pubkeys: readonly string[];
 }
 
@@ -16,17 +15,14 @@ export function mayRegister({ deposit_data, status, facts }: Validator): boolean
 
 /** By ceremony, in the order in which they were made. `pubkey` leaves one validator alone. */
 export function candidates(validators: readonly Validator[], pubkey?: string): Candidates[] {
-  const ceremonies = new Map<string, { operatorIds: readonly number[]; pubkeys: string[] }>();
+  const ceremonies = new Map<string, string[]>();
   for (const validator of validators) {
     if (!mayRegister(validator) || (pubkey !== undefined && validator.pubkey !== pubkey)) continue;
     const held = ceremonies.get(validator.ceremony_id);
-    if (held) held.pubkeys.push(validator.pubkey);
-    else {
-      const operatorIds = validator.operators.map(({ operator_id }) => operator_id);
-      ceremonies.set(validator.ceremony_id, { operatorIds, pubkeys: [validator.pubkey] });
-    }
+    if (held) held.push(validator.pubkey);
+    else ceremonies.set(validator.ceremony_id, [validator.pubkey]);
   }
-  return [...ceremonies].map(([ceremonyId, found]) => ({ ceremonyId, ...found }));
+  return [...ceremonies].map(([ceremonyId, pubkeys]) => ({ ceremonyId, pubkeys }));
 }
 
 /** A group of registered validators whose subscriptions end in the same block. */

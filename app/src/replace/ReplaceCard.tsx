@@ -1,4 +1,5 @@
 import { Link } from '@tanstack/react-router';
+import { useCeremony } from '../api/ceremonies';
 import { useOperators } from '../api/operators';
 import type { Validator } from '../api/validators';
 import { Card } from '../ui/Card';
@@ -10,17 +11,13 @@ export function ReplaceCard({ validator }: { validator: Validator }) {
   const operators = useOperators().data ?? [];
   const { pubkey } = validator;
   const present = committeeOf(validator);
-  const moved = !sameCommittee(
-    present,
-    validator.operators.map(({ operator_id }) => operator_id),
-  );
+  const made = useCeremony(validator.ceremony_id).data?.operator_ids;
   return (
     <Card title="Committee">
       <MemberList ids={present} operators={operators} />
-      {moved && (
+      {made && !sameCommittee(present, made) && (
         <p className="hint">
-          The validator was moved to these operators; operators{' '}
-          {validator.operators.map(({ operator_id }) => operator_id).join(', ')} made its key.
+          The validator was moved to these operators; operators {made.join(', ')} made its key.
         </p>
       )}
       <Link to="/validators/$pubkey/replace" params={{ pubkey }} className="button button-plain">
