@@ -269,7 +269,7 @@ on_both_databases! {
         // One that its owner registered, and that operators have not registered with relays.
         let update = json!([{ "pubkey": pubkeys(&certificate)[0], "action": "register", "txid": "" }]);
         world.legacy(0, Method::POST, "/validator/update", &update).await.data();
-        let word = upkeep::report(10, &pubkeys(&certificate), &json!({ "state": "waiting" }), "none");
+        let word = upkeep::report(10, &pubkeys(&certificate), &json!({ "state": "incomplete", "epoch": 7 }), "none");
         let put = world.gateway_call(0, Method::PUT, "/v1/gateway/upkeep", word.to_string());
         assert_eq!(Answer::of(put).await.json()["changed"], 2);
         // A ceremony of the third owner is still open, for the gateways' calls.
