@@ -24,6 +24,7 @@ use cluster_net::info::{Source, Standing};
 use cluster_net::performance;
 use cluster_net::upkeep::{Exit, Registration, Relay, Upkeep, ValidatorUpkeep, CAPABILITY};
 use cluster_node::driver::Hooks;
+use cluster_node::gateway::RunningGateway;
 use cluster_node::network::{Event, EventStream};
 use cluster_node::service_client::{now_ms, signed_headers};
 use common::World;
@@ -194,6 +195,20 @@ async fn what_the_service_missed_is_published_after_an_outage_and_a_crash_of_the
     }
 }
 
+/// A service that was away until the gateway had called it in vain; with its URL.
+async fn after_failed_calls(world: &World) -> (Service, String, RunningGateway) {
+    let service = Service::default();
+    service.with(|inner| {
+        inner.gateway = Some(world.gateway_key.clone());
+        inner.down = true;
+    });
+    let url = service.start().await;
+    let gateway = world.start_gateway_for(&url).await;
+    service.until("a call that failed", |inner| inner.refused_calls > 3).await;
+    service.with(|inner| inner.down = false);
+    (service, url, gateway)
+}
+
 /// An operator that performed its duties in epochs 0 to 4, or says that nobody but itself did.
 async fn say(mut events: EventStream, lies: bool) {
     while let Some(event) = events.next().await {
@@ -230,15 +245,7 @@ async fn performance_is_published_as_most_operators_saw_it_and_again_after_a_cra
         clients.push(client);
         tokio::spawn(say(events, id == OperatorId(4)));
     }
-    let service = Service::default();
-    service.with(|inner| {
-        inner.gateway = Some(world.gateway_key.clone());
-        inner.down = true;
-    });
-    let url = service.start().await;
-    let gateway = world.start_gateway_for(&url).await;
-    service.until("a call that failed", |inner| inner.refused_calls > 3).await;
-    service.with(|inner| inner.down = false);
+    let (service, url, gateway) = after_failed_calls(&world).await;
     let told_of_all = |inner: &Inner| {
         (0..5).all(|epoch| inner.performance.iter().any(|told| told["epoch"] == epoch && told["reports"] == 4))
     };
@@ -313,15 +320,7 @@ async fn the_service_hears_from_each_operator_how_registrations_and_exits_stand(
         clients.push(client);
         tokio::spawn(say_upkeep(events, now.clone(), Arc::clone(&unchanged)));
     }
-    let service = Service::default();
-    service.with(|inner| {
-        inner.gateway = Some(world.gateway_key.clone());
-        inner.down = true;
-    });
-    let url = service.start().await;
-    let gateway = world.start_gateway_for(&url).await;
-    service.until("a call that failed", |inner| inner.refused_calls > 3).await;
-    service.with(|inner| inner.down = false);
+    let (service, _, gateway) = after_failed_calls(&world).await;
     let lengths = |inner: &Inner, id: u64| {
         let calls = inner.upkeep.iter().filter(|told| told["operator_id"] == id);
         calls.map(|told| told["validators"].as_array().unwrap().len()).collect::<Vec<_>>()

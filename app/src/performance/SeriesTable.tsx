@@ -1,4 +1,5 @@
 import { percent } from '../committee/OperatorList';
+import { ChartTable } from './ChartTable';
 import { REASON_WORDS } from './figures';
 import { KIND_WORDS, type Point } from './series';
 
@@ -7,51 +8,35 @@ interface Props {
   operators: readonly { id: number; name: string }[];
 }
 
-/** What the charts show, newest first, for those who do not see them, and for the exact figures. */
+const HEADS = ['When', 'Performed', 'Missed, and why'].map((word) => ({ key: word, word }));
+
+/** What the charts of one validator show, newest first. */
 export function SeriesTable({ points, operators }: Props) {
+  const heads = [...HEADS, ...operators.map(({ id, name }) => ({ key: id, word: name }))];
   return (
-    <details className="more">
-      <summary>The same as a table</summary>
-      <div className="scroll-table" role="region" aria-label="Figures of the charts" tabIndex={0}>
-        <table className="table table-figures">
-          <thead>
-            <tr>
-              <th scope="col">When</th>
-              <th scope="col">Performed</th>
-              <th scope="col">Missed, and why</th>
-              {operators.map(({ id, name }) => (
-                <th scope="col" key={id}>
-                  {name}
-                </th>
-              ))}
-            </tr>
-          </thead>
-          <tbody>
-            {[...points].reverse().map((point) => (
-              <tr key={point.label}>
-                <th scope="row">{point.label}</th>
-                <td className="figure">
-                  {point.kinds.map(({ kind, expected, submitted }) => (
-                    <div key={kind}>
-                      {submitted} of {expected} {KIND_WORDS[kind] ?? kind}
-                    </div>
-                  ))}
-                </td>
-                <td className="reasons">{missesInWords(point)}</td>
-                {operators.map(({ id }) => {
-                  const seen = point.seen.get(id);
-                  return (
-                    <td key={id} className="figure">
-                      {seen === undefined ? '–' : percent(seen)}
-                    </td>
-                  );
-                })}
-              </tr>
+    <ChartTable label="Figures of the charts" heads={heads}>
+      {[...points].reverse().map((point) => (
+        <tr key={point.label}>
+          <th scope="row">{point.label}</th>
+          <td className="figure">
+            {point.kinds.map(({ kind, expected, submitted }) => (
+              <div key={kind}>
+                {submitted} of {expected} {KIND_WORDS[kind] ?? kind}
+              </div>
             ))}
-          </tbody>
-        </table>
-      </div>
-    </details>
+          </td>
+          <td className="reasons">{missesInWords(point)}</td>
+          {operators.map(({ id }) => {
+            const seen = point.seen.get(id);
+            return (
+              <td key={id} className="figure">
+                {seen === undefined ? '–' : percent(seen)}
+              </td>
+            );
+          })}
+        </tr>
+      ))}
+    </ChartTable>
   );
 }
 

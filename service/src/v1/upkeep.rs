@@ -17,6 +17,23 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use utoipa::ToSchema;
 
+/// One of a few words of an operator, by its text in JSON and in the database.
+trait Word: Copy + 'static {
+    const ALL: &'static [Self];
+
+    fn column(self) -> &'static str;
+
+    fn from_column(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|one| one.column() == text)
+    }
+
+    /// The word, or a sentence with all that there are.
+    fn parse(text: &str) -> Result<Self, String> {
+        let names = || Self::ALL.iter().map(|one| one.column()).collect::<Vec<_>>().join(", ");
+        Self::from_column(text).ok_or_else(|| format!("It is one of {}.", names()))
+    }
+}
+
 /// Where the registration of a validator with builders' relays stands, by one operator's own beacon node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case", try_from = "String")]
@@ -38,13 +55,12 @@ impl TryFrom<String> for RelayState {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let names = || Self::ALL.map(Self::column).join(", ");
-        Self::from_column(&text).ok_or_else(|| format!("It is one of {}.", names()))
+        Self::parse(&text)
     }
 }
 
-impl RelayState {
-    const ALL: [Self; 5] = [Self::Off, Self::Waiting, Self::Incomplete, Self::NotTaken, Self::Registered];
+impl Word for RelayState {
+    const ALL: &'static [Self] = &[Self::Off, Self::Waiting, Self::Incomplete, Self::NotTaken, Self::Registered];
 
     fn column(self) -> &'static str {
         match self {
@@ -55,11 +71,9 @@ impl RelayState {
             Self::Registered => "registered",
         }
     }
+}
 
-    fn from_column(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|one| one.column() == text)
-    }
-
+impl RelayState {
     /// Whether it has an epoch.
     fn is_tried(self) -> bool {
         self.is_signed() || self == Self::Incomplete
@@ -90,13 +104,12 @@ impl TryFrom<String> for ExitState {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let names = || Self::ALL.map(Self::column).join(", ");
-        Self::from_column(&text).ok_or_else(|| format!("It is one of {}.", names()))
+        Self::parse(&text)
     }
 }
 
-impl ExitState {
-    const ALL: [Self; 4] = [Self::None, Self::Ordered, Self::Signed, Self::Published];
+impl Word for ExitState {
+    const ALL: &'static [Self] = &[Self::None, Self::Ordered, Self::Signed, Self::Published];
 
     fn column(self) -> &'static str {
         match self {
@@ -105,10 +118,6 @@ impl ExitState {
             Self::Signed => "signed",
             Self::Published => "published",
         }
-    }
-
-    fn from_column(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|one| one.column() == text)
     }
 }
 
